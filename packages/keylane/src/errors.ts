@@ -1,0 +1,124 @@
+/**
+ * Every error Keylane throws, rejects with or reports, by who must act on it. Nothing else in Keylane
+ * makes an error of its own.
+ */
+
+/** The codes of every {@link KeylaneError}, stable across versions. */
+export type KeylaneErrorCode =
+  | 'ERR_OPTION_INVALID'
+  | 'ERR_HANDLER_LOAD'
+  | 'ERR_HANDLER_THREW'
+  | 'ERR_THREAD_LOST'
+  | 'ERR_THREAD_CRASH_LOOP'
+  | 'ERR_KAFKA'
+  | 'ERR_COMMIT'
+  | 'ERR_DRAIN_TIMEOUT'
+  | 'ERR_CLOSED'
+  | 'ERR_INVARIANT';
+
+/** The base of every error of Keylane; `code` is stable, the message is for people. */
+export class KeylaneError extends Error {
+  readonly code: KeylaneErrorCode;
+
+  constructor(code: KeylaneErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The caller must change an option or the handler module. `startConsumer` rejects with it; nothing was started. */
+export class ConfigurationError extends KeylaneError {
+  /** One line for each thing that is wrong. */
+  readonly problems: readonly string[];
+
+  constructor(code: 'ERR_OPTION_INVALID' | 'ERR_HANDLER_LOAD', problems: readonly string[], options?: ErrorOptions) {
+    super(code, problems.length === 1 ? (problems[0] as string) : `\n  - ${problems.join('\n  - ')}`, options);
+    this.problems = problems;
+  }
+}
+
+/** The handler's author must act: the handler threw for this record. The thrown error is the `cause`. */
+export class HandlerError extends KeylaneError {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** The attempt that failed, from 1. */
+  readonly attempt: number;
+
+  constructor(at: { topic: string; partition: number; offset: number; attempt: number }, cause: Error) {
+    const where = `${at.topic}[${at.partition}]@${at.offset}`;
+    super('ERR_HANDLER_THREW', `the handler threw on attempt ${at.attempt} of ${where}: ${cause.message}`, { cause });
+    this.topic = at.topic;
+    this.partition = at.partition;
+    this.offset = at.offset;
+    this.attempt = at.attempt;
+  }
+}
+
+/** The operator must look: a handler thread ended by itself. Its records run again. */
+export class ThreadLostError extends KeylaneError {
+  readonly threadId: number;
+
+  constructor(code: 'ERR_THREAD_LOST' | 'ERR_THREAD_CRASH_LOOP', threadId: number, message: string, cause?: unknown) {
+    super(code, message, cause === undefined ? undefined : { cause });
+    this.threadId = threadId;
+  }
+}
+
+/** The operator must look: Kafka, or the way to it, refused something. */
+export class KafkaError extends KeylaneError {
+  /** librdkafka's own error code, such as -195 for a broken transport. */
+  readonly kafkaCode: number;
+  /** True where the client cannot go on; the consumer then fails. */
+  readonly fatal: boolean;
+
+  constructor(
+    code: 'ERR_KAFKA' | 'ERR_COMMIT',
+    message: string,
+    details: { kafkaCode: number; fatal?: boolean; cause?: unknown },
+  ) {
+    super(code, message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kafkaCode = details.kafkaCode;
+    this.fatal = details.fatal ?? false;
+  }
+}
+
+/** The operator must look: handlers were still running when the drain's time was up. Their records come again. */
+export class DrainError extends KeylaneError {
+  /** Records that were with a handler when the time was up. */
+  readonly abandoned: number;
+
+  constructor(abandoned: number, drainTimeoutMs: number) {
+    super(
+      'ERR_DRAIN_TIMEOUT',
+      `${abandoned} record(s) were still with a handler after drainTimeoutMs = ${drainTimeoutMs}; ` +
+        'they are not committed and will be delivered again',
+    );
+    this.abandoned = abandoned;
+  }
+}
+
+/** A call that needs a running consumer came after it closed. */
+export class ClosedError extends KeylaneError {
+  constructor(call: string) {
+    super('ERR_CLOSED', `${call} was called on a consumer that is closing or closed`);
+  }
+}
+
+/** A fault of ours: something that cannot happen did. The consumer fails, loudly. */
+export class InvariantError extends KeylaneError {
+  constructor(message: string) {
+    super('ERR_INVARIANT', `${message} (this is a fault of Keylane: please report it)`);
+  }
+}
+
+/** Throws an {@link InvariantError} unless `condition` holds. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new InvariantError(message);
+}
+
+/** What was thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`a value was thrown that is no Error: ${String(thrown)}`, { cause: thrown });
+}

@@ -1,0 +1,64 @@
+/**
+ * The port to whatever runs the handlers: threads (`thread-executor.ts`), the poller's own event loop
+ * (`inline-executor.ts`), or the simulator. Runs on the poller's thread.
+ */
+import type { KeylaneError, ThreadLostError } from '../errors.ts';
+import type { Lane } from '../poller/lane.ts';
+
+/** What an executor tells its owner; never from within a call of `send`. */
+export interface ExecutorListener {
+  /** The first `count` records of the lane's segment completed. */
+  onCompleted(lane: Lane, count: number): void;
+  /** The segment stopped: its next record threw. */
+  onFailed(lane: Lane, error: Error): void;
+  /** The outcomes of one report are all told. */
+  onReported(): void;
+  /** A thread ended by itself; these lanes were with it. It is being replaced. */
+  onThreadLost(error: ThreadLostError, lanes: readonly Lane[]): void;
+  /** No handler can run any more. */
+  onFatal(error: KeylaneError): void;
+}
+
+/** One place that runs handlers: a thread, or the event loop. */
+export interface ExecutorThread {
+  /** 0-based. */
+  readonly id: number;
+  /** What it was given and what of it is left. */
+  readonly load: ThreadLoadView;
+  /** Gives it the segments of these lanes; each lane's `inFlight` says how many records. */
+  send(lanes: readonly Lane[]): void;
+}
+
+/** How much a thread has and takes; see `thread-load.ts`. */
+export interface ThreadLoadView {
+  /** Records given and not yet reported. */
+  readonly records: number;
+  /** Handlers it could start at once. */
+  readonly freeSlots: number;
+  /** Whether a frame now is worth its cost. */
+  readonly hungry: boolean;
+  /** Records the next segment may have; 0 when the thread has enough. */
+  segmentRoom(): number;
+  /** Notes a segment that is about to be sent. */
+  add(records: number): void;
+}
+
+/** One thread, for snapshots. */
+export interface ThreadSnapshot {
+  readonly id: number;
+  /** Records given and not yet reported. */
+  readonly records: number;
+  /** Records completed since the start. */
+  readonly completed: number;
+  /** How often it was replaced after it ended by itself. */
+  readonly restarts: number;
+}
+
+export interface Executor {
+  readonly threads: readonly ExecutorThread[];
+  /** Resolves when every thread can run handlers; rejects with a ConfigurationError where the handler does not load. */
+  start(listener: ExecutorListener): Promise<void>;
+  snapshot(): ThreadSnapshot[];
+  /** Ends every thread; those that do not end by themselves within `timeoutMs` are stopped. */
+  close(timeoutMs: number): Promise<void>;
+}

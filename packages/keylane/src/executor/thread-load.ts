@@ -1,0 +1,71 @@
+/**
+ * How much work a thread has and how much more it should get. Pure; runs on the poller's thread.
+ *
+ * A thread is kept busy in all its slots and about {@link AHEAD_MS} of work ahead, never more: what waits in a thread can no
+ * longer go to another one. Both numbers follow from what the thread itself measured, so no-op handlers get thousands of
+ * records a frame and slow ones only what their free slots take.
+ */
+import type { ThreadLoadView } from './executor.ts';
+
+/** Work to have waiting in a thread, in time: longer than a report and the next frame take to travel. */
+const AHEAD_MS = 2;
+/** The longest run of one lane in one segment, in time: long enough to hide the way back, short enough to stay fair. */
+const SEGMENT_MS = 5;
+const AHEAD_RECORDS_MAX = 2_048;
+const SEGMENT_RECORDS_MAX = 256;
+/** First guesses, before the first report. */
+const MS_PER_RECORD_FIRST = 1;
+const SERVICE_MS_FIRST = 5;
+
+export class ThreadLoad implements ThreadLoadView {
+  /** Segments given and not over. */
+  lanes = 0;
+  records = 0;
+  /** Milliseconds of the busy thread per record, all its slots together. */
+  #msPerRecord = MS_PER_RECORD_FIRST;
+  /** Milliseconds one record takes in its slot. */
+  #serviceMs = SERVICE_MS_FIRST;
+  readonly #slots: number;
+
+  constructor(slots: number) {
+    this.#slots = slots;
+  }
+
+  get freeSlots(): number {
+    return Math.max(0, this.#slots - this.lanes);
+  }
+
+  get hungry(): boolean {
+    return this.lanes < this.#slots || this.records < this.#slots + this.#aheadRecords() / 2;
+  }
+
+  segmentRoom(): number {
+    const longest = Math.max(1, Math.min(SEGMENT_RECORDS_MAX, Math.floor(SEGMENT_MS / this.#serviceMs)));
+    if (this.lanes < this.#slots) return longest;
+    return Math.max(0, Math.min(longest, this.#slots + this.#aheadRecords() - this.records));
+  }
+
+  add(records: number): void {
+    this.lanes += 1;
+    this.records += records;
+  }
+
+  /** Notes what a report says; see `Report` in wire/messages.ts for the two durations. */
+  observe(records: number, busyMs: number, serviceMs: number): void {
+    if (records === 0) return;
+    // A report of many records says more than one of few, yet a slow handler's single records must count as well.
+    const weight = Math.min(0.5, Math.max(0.1, records / 256));
+    this.#msPerRecord += (busyMs / records - this.#msPerRecord) * weight;
+    this.#serviceMs += (serviceMs / records - this.#serviceMs) * weight;
+  }
+
+  /** Everything given is gone: the thread was lost. */
+  clear(): void {
+    this.lanes = 0;
+    this.records = 0;
+  }
+
+  #aheadRecords(): number {
+    return Math.min(AHEAD_RECORDS_MAX, Math.floor(AHEAD_MS / this.#msPerRecord));
+  }
+}

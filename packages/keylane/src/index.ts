@@ -1,0 +1,21 @@
+/**
+ * Everything an application imports from `keylane`. Handler modules import `keylane/handler`.
+ */
+export { type Consumer, startConsumer } from './consumer.ts';
+export {
+  ClosedError,
+  ConfigurationError,
+  DrainError,
+  HandlerError,
+  InvariantError,
+  KafkaError,
+  KeylaneError,
+  type KeylaneErrorCode,
+  ThreadLostError,
+} from './errors.ts';
+export type { ConsumerEvents, ConsumerState, Listener } from './events.ts';
+export type { ConsumerOptions, Ordering } from './options.ts';
+export type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
+export type { RetryPolicy } from './poller/retry.ts';
+export type { ConsumerSnapshot, PartitionSnapshot, ThreadSnapshot } from './snapshot.ts';
+export { defineHandler, type HandleFunction, type Handler, type HandlerContext, type KafkaRecord, type OpenContext, type RecordHeader } from './worker/handler.ts';

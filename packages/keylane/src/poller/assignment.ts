@@ -1,0 +1,173 @@
+/**
+ * Which partitions are ours: assigned, revoked, lost; and the one drain that serves a rebalance and the close. Runs on the
+ * poller's thread.
+ *
+ * Invariant: a partition is given back only after its drain: no hand-out, what ran has settled or the time is up, and what
+ * was committable is committed. Lost partitions are closed at once and never committed.
+ */
+import { DrainError } from '../errors.ts';
+import type { Events } from '../events.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { Client, ClientRecord, PartitionOffset, PartitionStatistics, TopicPartition } from './client.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { OffsetStore } from './committer.ts';
+import type { Delivery } from './delivery.ts';
+import { Partition, type PartitionShared } from './partition.ts';
+
+/** How long a drain waits for its last commit: a broker that is away must not hold up a rebalance or the close. */
+const FLUSH_MS = 5_000;
+
+export interface AssignmentParts {
+  readonly options: Pick<ResolvedOptions, 'drainTimeoutMs'>;
+  readonly client: Pick<Client, 'assign' | 'unassign'>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly shared: PartitionShared;
+  /** Commits all that is committable; see `committer.ts`. */
+  readonly flush: () => Promise<boolean>;
+  /** A partition came in; whatever must be paused from its start is paused. */
+  readonly onOpened: (partitions: readonly Partition[]) => void;
+  /** A rebalance began (true) or was answered (false). */
+  readonly onRebalancing: (underWay: boolean) => void;
+}
+
+export class Assignment implements OffsetStore {
+  readonly #byTopic: Map<string, (Partition | undefined)[]> = new Map();
+  readonly #parts: AssignmentParts;
+  /** Rebalances are answered one after the other. */
+  #rebalances: Promise<void> = Promise.resolve();
+  #drainers: (() => void)[] = [];
+  #closing = false;
+  #age = 0;
+
+  constructor(parts: AssignmentParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a record in; `undefined` where its partition is not (or no longer) ours, or it was delivered before. */
+  register(record: ClientRecord): Delivery | undefined {
+    const partition = this.#byTopic.get(record.topic)?.[record.partition];
+    if (partition === undefined || partition.state !== 'active') return undefined;
+    this.#age += 1;
+    return partition.register(record, this.#age);
+  }
+
+  /** The partitions that are ours. */
+  open(): Partition[] {
+    return [...this.#byTopic.values()].flatMap((partitions) => partitions.filter((partition) => partition !== undefined));
+  }
+
+  find({ topic, partition }: TopicPartition): Partition | undefined {
+    return this.#byTopic.get(topic)?.[partition];
+  }
+
+  uncommitted(): PartitionOffset[] {
+    return this.open().flatMap(({ topic, partition, uncommitted: offset }) =>
+      offset === undefined ? [] : [{ topic, partition, offset }],
+    );
+  }
+
+  confirm({ offset, ...topicPartition }: PartitionOffset): void {
+    const partition = this.find(topicPartition);
+    if (partition !== undefined) partition.committed = Math.max(offset, partition.committed ?? offset);
+  }
+
+  onStatistics(statistics: readonly PartitionStatistics[]): void {
+    for (const { endOffset, ...topicPartition } of statistics) {
+      const partition = this.find(topicPartition);
+      if (partition !== undefined && endOffset >= 0) partition.endOffset = endOffset;
+    }
+  }
+
+  onAssigned(assigned: readonly TopicPartition[]): void {
+    this.#next(async () => {
+      this.#parts.client.assign(assigned);
+      // What comes while we close is answered, but nothing of it is taken in.
+      if (this.#closing || assigned.length === 0) return;
+      const partitions = assigned.map((topicPartition) => this.#add(topicPartition));
+      this.#parts.onOpened(partitions);
+      this.#parts.events.emit('assigned', { partitions: assigned });
+    });
+  }
+
+  onRevoked(revoked: readonly TopicPartition[], lost: boolean): void {
+    this.#next(async () => {
+      const partitions = revoked.map((topicPartition) => this.find(topicPartition)).filter((found) => found !== undefined);
+      if (!lost) await this.drain(partitions, this.#parts.options.drainTimeoutMs);
+      this.#remove(partitions);
+      this.#parts.client.unassign(revoked);
+      if (revoked.length > 0) this.#parts.events.emit(lost ? 'lost' : 'revoked', { partitions: revoked });
+    });
+  }
+
+  /** From here on nothing new is taken in. */
+  closing(): void {
+    this.#closing = true;
+  }
+
+  /** Stops the hand-out of these partitions, awaits what runs, commits. Never rejects; past the time it reports and goes on. */
+  async drain(partitions: readonly Partition[], timeoutMs: number): Promise<void> {
+    for (const partition of partitions) if (partition.state === 'active') partition.drain();
+    const inFlight = () => partitions.reduce((sum, partition) => sum + partition.inFlight, 0);
+    const { clock, events, flush } = this.#parts;
+    let flushTimer: Timer | undefined;
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(timeoutMs, () => {
+        events.emit('warning', new DrainError(inFlight(), timeoutMs));
+        done();
+      });
+      const check = () => inFlight() === 0 && done();
+      const done = () => {
+        timer.stop();
+        this.#drainers = this.#drainers.filter((drainer) => drainer !== check);
+        resolve();
+      };
+      this.#drainers.push(check);
+      check();
+    });
+    await Promise.race([flush(), new Promise<void>((resolve) => (flushTimer = clock.after(FLUSH_MS, resolve)))]);
+    flushTimer?.stop();
+  }
+
+  /** Outcomes came in: drains may be over. */
+  onSettled(): void {
+    for (const drainer of this.#drainers) drainer();
+  }
+
+  /** Resolves when every rebalance that came in so far is answered. */
+  async settled(): Promise<void> {
+    await this.#rebalances;
+  }
+
+  /** Gives up all partitions; nothing that comes later changes anything. */
+  closeAll(): void {
+    this.#remove(this.open());
+  }
+
+  #next(answer: () => Promise<void>): void {
+    this.#rebalances = this.#rebalances.then(async () => {
+      this.#parts.onRebalancing(true);
+      await answer();
+      this.#parts.onRebalancing(false);
+    });
+  }
+
+  #add(topicPartition: TopicPartition): Partition {
+    const { topic, partition: number } = topicPartition;
+    const partition = new Partition(topicPartition, this.#parts.shared);
+    let partitions = this.#byTopic.get(topic);
+    if (partitions === undefined) this.#byTopic.set(topic, (partitions = []));
+    partitions[number]?.close();
+    partitions[number] = partition;
+    return partition;
+  }
+
+  #remove(partitions: readonly Partition[]): void {
+    for (const partition of partitions) {
+      partition.close();
+      const siblings = this.#byTopic.get(partition.topic) as (Partition | undefined)[];
+      siblings[partition.partition] = undefined;
+      if (siblings.every((sibling) => sibling === undefined)) this.#byTopic.delete(partition.topic);
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Time, as a port: every station that waits or measures asks a Clock, so the simulator can run hours in milliseconds.
+ */
+
+/** A timer that can be stopped. */
+export interface Timer {
+  stop(): void;
+}
+
+export interface Clock {
+  /** Milliseconds from an arbitrary start, never going back. */
+  now(): number;
+  /** Runs `callback` once, `delayMs` from now, unless stopped. */
+  after(delayMs: number, callback: () => void): Timer;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(delayMs, callback) {
+    const timeout = setTimeout(callback, delayMs);
+    return { stop: () => clearTimeout(timeout) };
+  },
+};

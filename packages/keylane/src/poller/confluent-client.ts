@@ -1,0 +1,233 @@
+/**
+ * The client port on @confluentinc/kafka-javascript's callback API (librdkafka). The only importer of that package, and by
+ * dynamic import: its addon loads in one thread of a process only, so a handler thread must be able to import `keylane`
+ * without it.
+ *
+ * librdkafka's own threads fetch and send heartbeats; everything here runs on the event loop of the main thread.
+ */
+import type { KafkaConsumer, LibrdKafkaError, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from '@confluentinc/kafka-javascript';
+import { KafkaError } from '../errors.ts';
+import type { Client, ClientListener, ClientRecord, PartitionOffset, PartitionStatistics, TopicPartition } from './client.ts';
+import { topicPattern } from './topic-pattern.ts';
+
+const ASSIGN_PARTITIONS = -175;
+const REVOKE_PARTITIONS = -174;
+const ALL_BROKERS_DOWN = -187;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+
+/** Ours unless the application says otherwise; docs/tuning.md has the reasons. */
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  'partition.assignment.strategy': 'cooperative-sticky',
+  'statistics.interval.ms': 5_000,
+  'queued.max.messages.kbytes': 32_768,
+  'queued.min.messages': 10_000,
+  'fetch.queue.backoff.ms': 50,
+};
+
+/** The consumer with what its type declarations leave out. */
+type Consumer = KafkaConsumer & {
+  incrementalAssign(partitions: readonly TopicPartition[]): void;
+  incrementalUnassign(partitions: readonly TopicPartition[]): void;
+  assignmentLost(): boolean;
+  rebalanceProtocol(): 'NONE' | 'EAGER' | 'COOPERATIVE';
+  getClient(): NativeConsumer;
+};
+
+/** The native client beneath, where `consume` can be called without an event for every record. */
+interface NativeConsumer {
+  consume(
+    timeoutMs: number,
+    recordsMax: number,
+    timeoutOnlyForFirst: boolean,
+    done: (error: LibrdKafkaError | null, records: ClientRecord[]) => void,
+  ): void;
+}
+
+export class ConfluentClient implements Client {
+  readonly #kafka: Readonly<Record<string, unknown>>;
+  #consumer: Consumer | undefined = undefined;
+  #native: NativeConsumer | undefined = undefined;
+  #listener: ClientListener | undefined = undefined;
+
+  constructor(kafka: Readonly<Record<string, unknown>>) {
+    this.#kafka = kafka;
+  }
+
+  async connect(listener: ClientListener, timeoutMs: number): Promise<void> {
+    this.#listener = listener;
+    const { default: confluent } = await import('@confluentinc/kafka-javascript');
+    const { 'auto.offset.reset': reset, ...kafka } = this.#kafka;
+    const config = {
+      ...defaultsFor(kafka),
+      ...kafka,
+      'enable.auto.commit': false,
+      'enable.auto.offset.store': false,
+      rebalance_cb: (error: LibrdKafkaError, partitions: TopicPartition[]) => this.#onRebalance(error, partitions),
+      offset_commit_cb: (error: LibrdKafkaError | null, offsets: CommitResult[]) => this.#onCommitted(error, offsets),
+      queue_non_empty_cb: () => listener.onRecordsAvailable(),
+    };
+    // auto.offset.reset is a property of topics: in the global configuration the binding would lose it.
+    const topicConfig = reset === undefined ? {} : { 'auto.offset.reset': reset };
+    try {
+      this.#consumer = new confluent.KafkaConsumer(config as never, topicConfig as never) as Consumer;
+    } catch (error) {
+      throw toKafkaError(error as LibrdKafkaError, 'the client refused its configuration');
+    }
+    const consumer = this.#consumer;
+    let last: KafkaError | undefined;
+    consumer.on('event.error', (error) => {
+      last = toKafkaError(error, 'the client reports');
+      listener.onError(last);
+    });
+    consumer.on('event.stats', (event) => listener.onStatistics(readStatistics(event as unknown as { message: string })));
+    await new Promise<void>((resolve, reject) => {
+      consumer.connect({ timeout: timeoutMs, allTopics: false } as never, (error) => {
+        if (!error) return resolve();
+        const servers = this.#kafka['bootstrap.servers'] ?? this.#kafka['metadata.broker.list'];
+        const why = last === undefined ? '' : ` (${last.message})`;
+        reject(toKafkaError(error, `no broker of ${String(servers)} answered within ${timeoutMs} ms${why}`));
+      });
+    });
+    // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
+    this.#native = consumer.getClient();
+  }
+
+  async subscribe(topics: readonly (string | RegExp)[]): Promise<readonly string[]> {
+    const missing = await this.#missing(topics.filter((topic) => typeof topic === 'string'));
+    this.#connected().subscribe(topics.map((topic) => (typeof topic === 'string' ? topic : (topicPattern(topic).pattern as string))));
+    return missing;
+  }
+
+  consume(recordsMax: number, done: (error: KafkaError | undefined, records: readonly ClientRecord[]) => void): void {
+    (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records) => {
+      if (error) done(toKafkaError(error, 'consuming failed'), []);
+      else done(undefined, records);
+    });
+  }
+
+  assign(partitions: readonly TopicPartition[]): void {
+    this.#answer((consumer) => {
+      if (isCooperative(consumer)) consumer.incrementalAssign(partitions);
+      else consumer.assign(partitions as never);
+    });
+  }
+
+  unassign(partitions: readonly TopicPartition[]): void {
+    this.#answer((consumer) => {
+      if (isCooperative(consumer)) consumer.incrementalUnassign(partitions);
+      else consumer.unassign();
+    });
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#connected().pause(partitions as never);
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#connected().resume(partitions as never);
+  }
+
+  commit(offsets: readonly PartitionOffset[]): void {
+    this.#connected().commit(offsets as TopicPartitionOffset[]);
+  }
+
+  async disconnect(): Promise<void> {
+    const consumer = this.#consumer;
+    if (consumer === undefined) return;
+    await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
+    this.#consumer = undefined;
+  }
+
+  #connected(): Consumer {
+    if (this.#consumer === undefined) throw new KafkaError('ERR_KAFKA', 'the client is not connected', { kafkaCode: -172 });
+    return this.#consumer;
+  }
+
+  /** Literal topics the cluster does not know, by asking for each by name. */
+  async #missing(topics: readonly string[]): Promise<string[]> {
+    const answers = topics.map(
+      (topic) =>
+        new Promise<string[]>((resolve, reject) => {
+          this.#connected().getMetadata({ topic, timeout: 10_000 } as never, (error, metadata) => {
+            const found = metadata?.topics.find(({ name }) => name === topic) as { error?: unknown; partitions: unknown[] } | undefined;
+            if (error && error.code !== UNKNOWN_TOPIC_OR_PARTITION) reject(toKafkaError(error, `topic ${topic} cannot be looked up`));
+            else resolve(found === undefined || found.partitions.length === 0 ? [topic] : []);
+          });
+        }),
+    );
+    return (await Promise.all(answers)).flat();
+  }
+
+  #onRebalance(error: LibrdKafkaError, partitions: readonly TopicPartition[]): void {
+    const names = partitions.map(({ topic, partition }) => ({ topic, partition }));
+    if (error.code === ASSIGN_PARTITIONS) this.#listener?.onAssigned(names);
+    else if (error.code === REVOKE_PARTITIONS) this.#listener?.onRevoked(names, this.#consumer?.assignmentLost() ?? false);
+    else this.#listener?.onError(toKafkaError(error, 'a rebalance failed'));
+  }
+
+  #onCommitted(error: LibrdKafkaError | null | undefined, offsets: readonly CommitResult[] | undefined): void {
+    const answers = (offsets ?? []).map(({ topic, partition, offset, error: refusal }) => ({
+      topic,
+      partition,
+      offset: offset as number,
+      ...(refusal !== undefined && refusal !== null && { error: toKafkaError(refusal, 'the broker refused the offset') }),
+    }));
+    this.#listener?.onCommitAnswered(answers, error ? toKafkaError(error, 'the broker refused the commit') : undefined);
+  }
+
+  /** Answers a rebalance. While the client disconnects there may be nobody left to answer. */
+  #answer(call: (consumer: Consumer) => void): void {
+    if (this.#consumer === undefined) return;
+    try {
+      call(this.#consumer);
+    } catch (error) {
+      this.#listener?.onError(toKafkaError(error as LibrdKafkaError, 'a rebalance could not be answered'));
+    }
+  }
+}
+
+type CommitResult = TopicPartitionOffsetAndMetadata & { error?: LibrdKafkaError | null };
+
+/** KIP-848's protocol brings its own assignor, and the client refuses one of ours. */
+function defaultsFor(kafka: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { 'partition.assignment.strategy': strategy, ...others } = DEFAULTS;
+  return kafka['group.protocol'] === 'consumer' ? others : { 'partition.assignment.strategy': strategy, ...others };
+}
+
+function isCooperative(consumer: Consumer): boolean {
+  return consumer.rebalanceProtocol() === 'COOPERATIVE';
+}
+
+function toKafkaError(error: LibrdKafkaError, what: string): KafkaError {
+  const { code = -1, message, isFatal = false } = error as Partial<LibrdKafkaError> & Error;
+  const fatal = isFatal && code !== ALL_BROKERS_DOWN;
+  return new KafkaError('ERR_KAFKA', `${what}: ${message}`, { kafkaCode: Number(code), fatal, cause: error });
+}
+
+interface StatisticsJson {
+  readonly topics: Readonly<Record<string, { readonly partitions: Readonly<Record<string, PartitionJson>> }>>;
+}
+
+interface PartitionJson {
+  readonly partition: number;
+  readonly ls_offset: number;
+  readonly hi_offset: number;
+  readonly fetchq_cnt: number;
+  readonly fetchq_size: number;
+}
+
+/** The parts of librdkafka's statistics we use. @see https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md */
+function readStatistics({ message }: { message: string }): PartitionStatistics[] {
+  const { topics } = JSON.parse(message) as StatisticsJson;
+  return Object.entries(topics).flatMap(([topic, { partitions }]) =>
+    Object.values(partitions)
+      .filter(({ partition }) => partition >= 0)
+      .map(({ partition, ls_offset, hi_offset, fetchq_cnt, fetchq_size }) => ({
+        topic,
+        partition,
+        endOffset: ls_offset >= 0 ? ls_offset : hi_offset,
+        fetchedRecords: fetchq_cnt,
+        fetchedBytes: fetchq_size,
+      })),
+  );
+}

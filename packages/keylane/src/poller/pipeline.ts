@@ -1,0 +1,156 @@
+/**
+ * Puts the stations together. The only file that says `new` to one; read from top to bottom it is the way of a record.
+ *
+ *     consume ─► poller ─► partition.register ─► lane ─► dispatcher ─► executor
+ *     client ◄─ committer ◄─ partition.complete ◄─ settle ◄──────────────┘
+ */
+import type { Events } from '../events.ts';
+import type { KafkaError, KeylaneError } from '../errors.ts';
+import type { Executor } from '../executor/executor.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { Assignment } from './assignment.ts';
+import { Budget } from './budget.ts';
+import type { Client, ClientListener, TopicPartition } from './client.ts';
+import type { Clock } from './clock.ts';
+import { Committer } from './committer.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { laneKeys } from './lane-key.ts';
+import type { Partition } from './partition.ts';
+import { Pauses } from './pauses.ts';
+import { Poller } from './poller.ts';
+import { Settle } from './settle.ts';
+
+/** How long handlers' `close` may take once everything is drained. */
+const HANDLER_CLOSE_MS = 5_000;
+
+export interface PipelineParts {
+  readonly options: ResolvedOptions;
+  readonly client: Client;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  /** In [0, 1); for the jitter of retries. */
+  readonly random: () => number;
+  readonly events: Events;
+  readonly onRebalancing: (underWay: boolean) => void;
+  readonly onFatal: (error: KeylaneError) => void;
+}
+
+export class Pipeline {
+  readonly budget: Budget;
+  readonly assignment: Assignment;
+  readonly dispatcher: Dispatcher;
+  readonly settle: Settle;
+  readonly #parts: PipelineParts;
+  readonly #poller: Poller;
+  readonly #pauses: Pauses;
+  readonly #committer: Committer;
+  /** Partitions the application paused, also those that are not ours now; `all` for every one that ever comes. */
+  readonly #userPaused: { all: boolean; readonly names: Set<string> } = { all: false, names: new Set() };
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    const { options, client, executor, clock, random, events, onRebalancing, onFatal } = parts;
+    this.budget = new Budget(options);
+    this.assignment = new Assignment({
+      options,
+      client,
+      clock,
+      events,
+      shared: { options, laneKey: laneKeys(options), budget: this.budget },
+      flush: () => this.#committer.flush(),
+      onOpened: (partitions) => this.#applyUserPauses(partitions),
+      onRebalancing,
+    });
+    this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
+    this.dispatcher = new Dispatcher(executor.threads, options);
+    const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
+    this.#poller = new Poller({ client, clock, budget, pauses, assignment, dispatcher, onError: (error) => this.#onError(error) });
+    this.settle = new Settle({ options, clock, random, events, dispatcher, onSettled: () => this.#onSettled(), onFatal });
+    this.#committer = new Committer({ options, client, clock, events, store: assignment });
+  }
+
+  /** Starts the handlers, then the client, then the flow. Rejects, with everything freed again, where one of them cannot start. */
+  async start(): Promise<readonly string[]> {
+    const { options, client, executor } = this.#parts;
+    await executor.start(this.settle);
+    try {
+      await client.connect(this.#listener(), options.startTimeoutMs);
+      const missing = await client.subscribe(options.topics);
+      this.#committer.start();
+      this.#poller.start();
+      return missing;
+    } catch (error) {
+      await executor.close(HANDLER_CLOSE_MS);
+      await client.disconnect();
+      throw error;
+    }
+  }
+
+  /**
+   * Close is a revoke of everything: stop the hand-out, await what runs, commit; then end the handlers, and leave the group.
+   * With a `drainTimeoutMs` of undefined nothing is awaited or committed: the state is not to be trusted any more.
+   */
+  async close(drainTimeoutMs: number | undefined): Promise<void> {
+    const { client, executor } = this.#parts;
+    this.assignment.closing();
+    if (drainTimeoutMs !== undefined) {
+      await this.assignment.settled();
+      this.#pauses.pauseAll(true);
+      await this.assignment.drain(this.assignment.open(), drainTimeoutMs);
+    }
+    this.#committer.stop();
+    this.assignment.closeAll();
+    await executor.close(HANDLER_CLOSE_MS);
+    await this.#poller.stop();
+    await client.disconnect();
+  }
+
+  /** Pauses or resumes by the application's will; all partitions, present and future, where none are named. */
+  setPaused(paused: boolean, partitions: readonly TopicPartition[] | undefined): void {
+    if (partitions === undefined) {
+      this.#userPaused.all = paused;
+      this.#userPaused.names.clear();
+    }
+    for (const partition of partitions ?? []) {
+      if (paused) this.#userPaused.names.add(nameOf(partition));
+      else this.#userPaused.names.delete(nameOf(partition));
+    }
+    this.#applyUserPauses(this.assignment.open());
+    this.dispatcher.dispatch();
+  }
+
+  #applyUserPauses(partitions: readonly Partition[]): void {
+    for (const partition of partitions) {
+      partition.userPaused = this.#userPaused.all || this.#userPaused.names.has(nameOf(partition));
+      if (partition.handsOut) for (const lane of partition.release()) this.dispatcher.enqueue(lane);
+    }
+    this.#pauses.apply(partitions);
+  }
+
+  #onSettled(): void {
+    this.#pauses.onSettled();
+    this.assignment.onSettled();
+    this.#committer.onCompleted(this.settle.completed);
+    this.#poller.poll();
+  }
+
+  #onError(error: KafkaError): void {
+    if (error.fatal) this.#parts.onFatal(error);
+    else this.#parts.events.emit('warning', error);
+  }
+
+  #listener(): ClientListener {
+    return {
+      onRecordsAvailable: () => this.#poller.poll(),
+      onAssigned: (partitions) => this.assignment.onAssigned(partitions),
+      onRevoked: (partitions, lost) => this.assignment.onRevoked(partitions, lost),
+      onCommitAnswered: (answers, error) => this.#committer.onAnswered(answers, error),
+      onStatistics: (partitions) => this.assignment.onStatistics(partitions),
+      onError: (error) => this.#onError(error),
+    };
+  }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}

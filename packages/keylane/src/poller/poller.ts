@@ -1,0 +1,110 @@
+/**
+ * Asks for room, consumes, registers, dispatches, again and again. Runs on the thread that owns the client, which must be
+ * the process's main thread (docs/adr/0001).
+ *
+ * Invariant: it never stops calling `consume` for longer than {@link STALL_MS}, however full the buffer is, since rebalances,
+ * the answers to commits and `max.poll.interval.ms` all depend on it.
+ */
+import type { KafkaError } from '../errors.ts';
+import type { Assignment } from './assignment.ts';
+import type { Budget } from './budget.ts';
+import type { Client, ClientRecord } from './client.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { Partition } from './partition.ts';
+import type { Pauses } from './pauses.ts';
+
+/** The client says when there are records; this tick only serves what it does not announce. */
+const TICK_MS = 100;
+/** The buffer may be full this long before everything is paused, so that polling can go on without taking records in. */
+const STALL_MS = 1_000;
+
+export interface PollerParts {
+  readonly client: Pick<Client, 'consume'>;
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly pauses: Pauses;
+  readonly assignment: Assignment;
+  readonly dispatcher: Dispatcher;
+  readonly onError: (error: KafkaError) => void;
+}
+
+export class Poller {
+  #running = false;
+  #underWay = false;
+  /** Records were announced while a call was under way, so an empty answer does not mean there are none. */
+  #announced = false;
+  #fullSince: number | undefined = undefined;
+  #ticker: Timer | undefined = undefined;
+  #stopped: (() => void) | undefined = undefined;
+  readonly #parts: PollerParts;
+
+  constructor(parts: PollerParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#tick();
+  }
+
+  /** Resolves once no call of `consume` is under way any more. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#ticker?.stop();
+    if (this.#underWay) await new Promise<void>((resolve) => (this.#stopped = resolve));
+  }
+
+  /** Consumes if there is room and no call is under way. */
+  poll(): void {
+    if (this.#underWay) this.#announced = true;
+    else this.#ask(0);
+  }
+
+  #ask(expected: number): void {
+    const room = this.#parts.budget.room(expected);
+    if (room === 0) return;
+    this.#fullSince = undefined;
+    this.#consume(room);
+  }
+
+  #tick(): void {
+    const { clock, pauses } = this.#parts;
+    this.#ticker = clock.after(TICK_MS, () => this.#tick());
+    this.poll();
+    if (this.#underWay) return;
+    // The buffer is full. Once it has been for long, everything is paused, and an ask for one record serves what waits.
+    this.#fullSince ??= clock.now();
+    if (clock.now() - this.#fullSince < STALL_MS) return;
+    if (!pauses.all) pauses.pauseAll(true);
+    this.#consume(1);
+  }
+
+  #consume(recordsMax: number): void {
+    if (!this.#running) return;
+    this.#underWay = true;
+    this.#announced = false;
+    this.#parts.client.consume(recordsMax, (error, records) => this.#consumed(error, records));
+  }
+
+  #consumed(error: KafkaError | undefined, records: readonly ClientRecord[]): void {
+    this.#underWay = false;
+    this.#stopped?.();
+    if (error !== undefined) this.#parts.onError(error);
+    // The next call goes out before this answer is worked through: the client fetches while we register.
+    if (records.length > 0 || this.#announced) this.#ask(records.length);
+    if (records.length > 0) this.#take(records);
+  }
+
+  #take(records: readonly ClientRecord[]): void {
+    const { assignment, dispatcher, pauses } = this.#parts;
+    for (const record of records) {
+      const delivery = assignment.register(record);
+      if (delivery === undefined) continue;
+      const { lane } = delivery;
+      if (lane.state === 'idle') dispatcher.enqueue(lane);
+      pauses.onRegistered(lane.partition as Partition);
+    }
+    dispatcher.dispatch();
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The state of a consumer as plain data, safe for JSON.
+ */
+import type { ConsumerState } from './events.ts';
+import type { ThreadSnapshot } from './executor/executor.ts';
+import type { Partition } from './poller/partition.ts';
+import type { Pipeline } from './poller/pipeline.ts';
+
+export type { ThreadSnapshot } from './executor/executor.ts';
+
+/** One partition that is ours. */
+export interface PartitionSnapshot {
+  readonly topic: string;
+  readonly partition: number;
+  /** What the broker confirmed since this partition was assigned; `null` before the first commit. */
+  readonly committed: number | null;
+  /** What the next commit will say; `null` before the first record. */
+  readonly committable: number | null;
+  /** One past the last record taken in; `null` before the first. */
+  readonly position: number | null;
+  /** The end a consumer can reach, as of the client's last statistics; `null` before the first. */
+  readonly endOffset: number | null;
+  /** Records from the committable offset to the end; `null` while either is unknown. */
+  readonly lag: number | null;
+  /** Records held: queued, running or waiting for a retry. */
+  readonly buffered: number;
+  /** Records with a thread. */
+  readonly inFlight: number;
+  /** Keys whose first record waits for its next attempt. */
+  readonly retrying: number;
+  /** Paused by the application, or because it holds too much. */
+  readonly paused: boolean;
+}
+
+/** What `consumer.snapshot()` returns. */
+export interface ConsumerSnapshot {
+  readonly state: ConsumerState;
+  /** Records completed since the start. */
+  readonly completed: number;
+  readonly buffered: { readonly records: number; readonly bytes: number };
+  readonly partitions: readonly PartitionSnapshot[];
+  readonly threads: readonly ThreadSnapshot[];
+}
+
+export function takeSnapshot(state: ConsumerState, pipeline: Pipeline, threads: readonly ThreadSnapshot[]): ConsumerSnapshot {
+  const { records, bytes } = pipeline.budget;
+  return {
+    state,
+    completed: pipeline.settle.completed,
+    buffered: { records, bytes },
+    partitions: pipeline.assignment.open().map(partitionSnapshot),
+    threads,
+  };
+}
+
+function partitionSnapshot(partition: Partition): PartitionSnapshot {
+  const { committable = null, position = null } = partition.tracker;
+  const endOffset = partition.endOffset ?? null;
+  // Statistics are some seconds old, so the end may seem to lie behind what was taken in since.
+  const end = endOffset === null || position === null ? endOffset : Math.max(endOffset, position);
+  return {
+    topic: partition.topic,
+    partition: partition.partition,
+    committed: partition.committed ?? null,
+    committable,
+    position,
+    endOffset: end,
+    lag: end === null || committable === null ? null : end - committable,
+    buffered: partition.bufferedRecords,
+    inFlight: partition.inFlight,
+    retrying: partition.waiting.size,
+    paused: partition.clientPaused,
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * Every message between the poller and a handler thread's session, both directions, as discriminated unions. They travel
+ * over the session's MessagePort.
+ */
+import type { WireError } from './wire-error.ts';
+
+/** What a session is started with (Piscina's task argument). */
+export interface SessionStart {
+  readonly port: import('node:worker_threads').MessagePort;
+  /** The handler module, as a URL. */
+  readonly handlerUrl: string;
+  /** 0-based; stable across restarts of the thread. */
+  readonly threadId: number;
+  /** Handlers in flight at once in this thread. */
+  readonly concurrency: number;
+  /** Whatever the application put into `handlerData`. */
+  readonly handlerData: unknown;
+}
+
+/** Poller to thread. */
+export type ToThread =
+  | {
+      readonly type: 'frame';
+      /** Packed by `frame.ts`; transferred. */
+      readonly buffer: ArrayBuffer;
+      /** Topic names this thread has not seen yet, continuing its table. */
+      readonly topics: readonly string[];
+    }
+  /** Finish what runs, call the handler's `close`, and resolve the session. */
+  | { readonly type: 'end' };
+
+/** Thread to poller. */
+export type FromThread =
+  | { readonly type: 'ready' }
+  /** The handler module could not be loaded, or its `open` threw. The session ends right after. */
+  | { readonly type: 'load-failed'; readonly error: WireError }
+  | Report;
+
+/** What became of deliveries since the last report, coalesced. */
+export interface Report {
+  readonly type: 'report';
+  /** Pairs of lane id and the number of its records that completed, in the order they completed. */
+  readonly completed: Int32Array;
+  /** Lanes whose segment stopped at a failed record: the one after those counted in `completed`. */
+  readonly failed: readonly FailedRecord[];
+  /** Milliseconds of this period in which the thread had records to run. */
+  readonly busyMs: number;
+  /** Milliseconds the completed and failed records took, added up. */
+  readonly serviceMs: number;
+}
+
+/** One failed record of a report. */
+export interface FailedRecord {
+  readonly laneId: number;
+  readonly error: WireError;
+}

@@ -1,0 +1,47 @@
+/**
+ * Errors as plain data. An error that is thrown across a thread boundary loses its class, name and own `code`, so both
+ * sides send this shape instead, and the poller builds an Error from it again.
+ */
+
+/** An error on its way between threads. */
+export interface WireError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly code?: string;
+  readonly cause?: WireError;
+}
+
+/** Causes nested deeper than this are cut: a cycle of causes must not hang the thread. */
+const CAUSES_MAX = 5;
+
+/** Describes whatever was thrown; never throws itself. */
+export function toWireError(thrown: unknown, depth = 0): WireError {
+  if (!(thrown instanceof Error)) {
+    return { name: 'Thrown', message: describe(thrown), stack: '' };
+  }
+  const code = 'code' in thrown ? thrown.code : undefined;
+  return {
+    name: thrown.name,
+    message: thrown.message,
+    stack: thrown.stack ?? '',
+    ...(typeof code === 'string' && { code }),
+    ...(thrown.cause !== undefined && depth < CAUSES_MAX && { cause: toWireError(thrown.cause, depth + 1) }),
+  };
+}
+
+/** Rebuilds an Error with the name, message, stack, code and causes it had in its own thread. */
+export function fromWireError(wire: WireError): Error {
+  const error = new Error(wire.message, wire.cause && { cause: fromWireError(wire.cause) });
+  Object.defineProperty(error, 'name', { value: wire.name, configurable: true });
+  if (wire.stack !== '') error.stack = wire.stack;
+  return wire.code === undefined ? error : Object.assign(error, { code: wire.code });
+}
+
+function describe(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'a value that cannot be turned into text';
+  }
+}

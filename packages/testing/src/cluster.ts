@@ -1,0 +1,179 @@
+/**
+ * A test's own view of a cluster: producing, and reading what is committed and where partitions end.
+ */
+import confluent, { type LibrdKafkaError } from '@confluentinc/kafka-javascript';
+
+/** A record to produce. */
+export interface RecordToProduce {
+  readonly topic: string;
+  /** Left out: the partitioner decides by the key, as the Java client does. */
+  readonly partition?: number;
+  readonly key?: string | Uint8Array | null;
+  readonly value?: string | Uint8Array | null;
+  readonly headers?: readonly (readonly [name: string, value: string | Uint8Array])[];
+  readonly timestamp?: number;
+}
+
+/** A produced record and where it went. */
+export interface ProducedRecord extends RecordToProduce {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface ProduceOptions {
+  /** Called now and then with the number of records acknowledged so far. */
+  readonly onProgress?: (produced: number) => void;
+}
+
+interface PartitionOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Connections to a cluster for a test. */
+export interface Cluster extends AsyncDisposable {
+  /** Produces the records in their order, idempotently; resolves, once all are acknowledged, with where each went. */
+  produce(records: Iterable<RecordToProduce>, options?: ProduceOptions): Promise<ProducedRecord[]>;
+  /** Creates a topic. The embedded broker cannot: there a topic appears on first use. */
+  createTopic(topic: string, partitions: number, config?: Readonly<Record<string, string>>): Promise<void>;
+  deleteTopic(topic: string): Promise<void>;
+  partitions(topic: string): Promise<number>;
+  /** One past the last record of each partition. */
+  endOffsets(topic: string): Promise<number[]>;
+  /** What the group committed in each partition; -1 where nothing. */
+  committedOffsets(group: string, topic: string): Promise<number[]>;
+  close(): Promise<void>;
+}
+
+const TIMEOUT_MS = 30_000;
+/** The producer's queue holds 100,000 records; half of it in flight keeps it busy. */
+const IN_FLIGHT_MAX = 50_000;
+
+/** Connects to a cluster, embedded or real. */
+export async function connectCluster(bootstrapServers: string): Promise<Cluster> {
+  const common = { 'bootstrap.servers': bootstrapServers };
+  const producer = new confluent.Producer({
+    ...common,
+    dr_cb: true,
+    'enable.idempotence': true,
+    'linger.ms': 5,
+    'message.max.bytes': 16 * 2 ** 20,
+    partitioner: 'murmur2_random',
+  } as never);
+  await connect(producer);
+  // Only while it works: the poll interval would keep the process alive.
+  producer.setPollInterval(10);
+
+  return {
+    produce: (records, options) => produceAll(producer, records, options ?? {}),
+    createTopic: (topic, partitions, config = {}) =>
+      withAdmin(common, (admin, done) =>
+        admin.createTopic({ topic, num_partitions: partitions, replication_factor: -1, config: { ...config } }, TIMEOUT_MS, done),
+      ),
+    deleteTopic: (topic) => withAdmin(common, (admin, done) => admin.deleteTopic(topic, TIMEOUT_MS, done)),
+    partitions: (topic) => partitionsOf(producer, topic),
+    async endOffsets(topic) {
+      const ends: number[] = [];
+      for (let partition = 0; partition < (await partitionsOf(producer, topic)); partition += 1) {
+        ends.push(
+          await call<{ highOffset: number }>((done) => producer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done as never)).then(
+            ({ highOffset }) => highOffset,
+          ),
+        );
+      }
+      return ends;
+    },
+    async committedOffsets(group, topic) {
+      const partitions = Array.from({ length: await partitionsOf(producer, topic) }, (_, partition) => ({ topic, partition }));
+      const consumer = new confluent.KafkaConsumer({ ...common, 'group.id': group, 'enable.auto.commit': false } as never, {});
+      await connect(consumer);
+      const committed = await call<PartitionOffset[]>((done) => consumer.committed(partitions as never, TIMEOUT_MS, done as never));
+      await disconnect(consumer);
+      return committed.map(({ offset }) => offset ?? -1);
+    },
+    close: () => disconnect(producer),
+    [Symbol.asyncDispose]: () => disconnect(producer),
+  };
+}
+
+type Connectable = { connect(options: never, done: (error: LibrdKafkaError) => void): unknown; disconnect(done: () => void): unknown };
+type Producer = InstanceType<typeof confluent.Producer>;
+type Admin = ReturnType<typeof confluent.AdminClient.create>;
+
+function connect(client: Connectable): Promise<unknown> {
+  return call((done) => client.connect({ timeout: TIMEOUT_MS } as never, done));
+}
+
+function disconnect(client: Connectable): Promise<void> {
+  return new Promise((resolve) => client.disconnect(() => resolve()));
+}
+
+function call<T>(start: (done: (error: LibrdKafkaError | null | undefined, answer?: T) => void) => unknown): Promise<T> {
+  return new Promise((resolve, reject) => start((error, answer) => (error ? reject(error) : resolve(answer as T))));
+}
+
+async function withAdmin(common: object, start: (admin: Admin, done: (error: LibrdKafkaError) => void) => void): Promise<void> {
+  const admin = confluent.AdminClient.create(common as never);
+  try {
+    await call((done) => start(admin, done));
+  } finally {
+    admin.disconnect();
+  }
+}
+
+async function partitionsOf(producer: Producer, topic: string): Promise<number> {
+  const metadata = await call<{ topics: { name: string; partitions: unknown[] }[] }>((done) =>
+    producer.getMetadata({ topic, timeout: TIMEOUT_MS } as never, done as never),
+  );
+  return metadata.topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
+}
+
+async function produceAll(
+  producer: Producer,
+  records: Iterable<RecordToProduce>,
+  { onProgress }: ProduceOptions,
+): Promise<ProducedRecord[]> {
+  const produced: ProducedRecord[] = [];
+  let sent = 0;
+  let acknowledged = 0;
+  let failure: Error | undefined;
+  let wake = () => {};
+  const onReport = (error: LibrdKafkaError | null, report: { partition: number; offset: number; opaque?: unknown }) => {
+    const { index, record } = report.opaque as { index: number; record: RecordToProduce };
+    if (error) failure ??= error as unknown as Error;
+    produced[index] = { ...record, partition: report.partition, offset: report.offset };
+    acknowledged += 1;
+    wake();
+  };
+  const changed = () => new Promise<void>((resolve) => (wake = resolve));
+  producer.on('delivery-report', onReport as never);
+  try {
+    for (const record of records) {
+      while (sent - acknowledged >= IN_FLIGHT_MAX && failure === undefined) await changed();
+      if (failure !== undefined) throw failure;
+      const headers = record.headers?.map(([name, value]) => ({ [name]: bytes(value) }));
+      producer.produce(
+        record.topic,
+        record.partition ?? null,
+        bytes(record.value ?? null) as never,
+        bytes(record.key ?? null) as never,
+        record.timestamp ?? null,
+        { index: sent, record },
+        headers as never,
+      );
+      sent += 1;
+      if (sent % 10_000 === 0) onProgress?.(acknowledged);
+    }
+    while (acknowledged < sent && failure === undefined) await changed();
+    if (failure !== undefined) throw failure;
+    onProgress?.(acknowledged);
+    return produced;
+  } finally {
+    producer.off('delivery-report', onReport as never);
+  }
+}
+
+function bytes<T extends string | Uint8Array | null>(value: T): Buffer | null {
+  return value === null ? null : Buffer.from(value as string);
+}
