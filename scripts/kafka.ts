@@ -70,7 +70,9 @@ export async function startKafka(say: (line: string) => void = () => {}): Promis
     },
     async start() {
       say(`starting Kafka ${KAFKA_VERSION} on 127.0.0.1:${open}`);
-      child = spawn('java', ['-Xms256m', '-Xmx1g', ...java, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+      child = spawn('java', ['-Xms256m', '-Xmx1g', ...java, 'kafka.Kafka', config], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       await started(child);
     },
     async stop(signal = 'SIGTERM') {
@@ -103,7 +105,9 @@ async function fetchArtifacts(say: (line: string) => void): Promise<void> {
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, 'fetch-'));
   await writeFile(join(work, 'pom.xml'), pom());
-  await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=libs', '-DincludeScope=runtime'], { cwd: work });
+  await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=libs', '-DincludeScope=runtime'], {
+    cwd: work,
+  });
   await rename(join(work, 'libs'), join(cache, 'libs'));
   await rm(work, { recursive: true, force: true });
 }
@@ -195,5 +199,6 @@ if (process.argv[1] !== undefined && import.meta.filename === realpathSync(proce
   }
   const broker = await startKafka((line) => console.log(line));
   console.log(`KAFKA_BROKERS=${broker.bootstrapServers}   (Ctrl-C stops it and removes its data)`);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void broker.close().then(() => process.exit(0)));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void broker.close().then(() => process.exit(0)));
 }

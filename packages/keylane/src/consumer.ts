@@ -7,13 +7,13 @@
  *
  * Invariant: a consumer that exists has started; `closed` settles exactly once, when everything is freed.
  */
-import { assert, ClosedError, type KeylaneError, InvariantError, asError, KafkaError } from './errors.ts';
+import { asError, assert, ClosedError, InvariantError, KafkaError, type KeylaneError } from './errors.ts';
 import { type ConsumerEvents, type ConsumerState, Events, type Listener } from './events.ts';
 import type { Executor } from './executor/executor.ts';
 import { InlineExecutor } from './executor/inline-executor.ts';
 import { ThreadExecutor } from './executor/thread-executor.ts';
 import { type ConsumerOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import { type Client, type TopicPartition } from './poller/client.ts';
+import type { Client, TopicPartition } from './poller/client.ts';
 import { type Clock, systemClock } from './poller/clock.ts';
 import { ConfluentClient } from './poller/confluent-client.ts';
 import { Pipeline } from './poller/pipeline.ts';
@@ -170,7 +170,10 @@ export class RunningConsumer implements Consumer {
         // After a fault of our own the state is not to be trusted: nothing more is committed.
         await this.pipeline.close(cause instanceof InvariantError ? undefined : drainTimeoutMs);
       } catch (thrown) {
-        error ??= new KafkaError('ERR_KAFKA', `closing failed: ${asError(thrown).message}`, { kafkaCode: -1, cause: thrown });
+        error ??= new KafkaError('ERR_KAFKA', `closing failed: ${asError(thrown).message}`, {
+          kafkaCode: -1,
+          cause: thrown,
+        });
       }
       this.#transition(error === undefined ? 'closed' : 'failed');
       if (error === undefined) this.#settleClosed.resolve();
@@ -180,7 +183,8 @@ export class RunningConsumer implements Consumer {
   }
 
   #onRebalancing(underWay: boolean): void {
-    if (this.#closing === undefined && this.#state !== 'starting') this.#transition(underWay ? 'rebalancing' : 'running');
+    if (this.#closing === undefined && this.#state !== 'starting')
+      this.#transition(underWay ? 'rebalancing' : 'running');
   }
 
   #transition(to: ConsumerState): void {

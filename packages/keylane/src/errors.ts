@@ -120,5 +120,7 @@ export function assert(condition: boolean, message: string): asserts condition {
 
 /** What was thrown, as an Error. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`a value was thrown that is no Error: ${String(thrown)}`, { cause: thrown });
+  return thrown instanceof Error
+    ? thrown
+    : new Error(`a value was thrown that is no Error: ${String(thrown)}`, { cause: thrown });
 }

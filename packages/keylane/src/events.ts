@@ -36,7 +36,8 @@ export class Events {
 
   /** Adds a listener; returns the function that removes it. */
   on<Name extends keyof ConsumerEvents>(name: Name, listener: Listener<Name>): () => void {
-    const listeners = (this.#listeners[name] ??= new Set() as never) as Set<Listener<Name>>;
+    const listeners = (this.#listeners[name] ?? new Set()) as Set<Listener<Name>>;
+    Object.assign(this.#listeners, { [name]: listeners });
     listeners.add(listener);
     return () => void listeners.delete(listener);
   }

@@ -18,4 +18,12 @@ export type { ConsumerOptions, Ordering } from './options.ts';
 export type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
 export type { RetryPolicy } from './poller/retry.ts';
 export type { ConsumerSnapshot, PartitionSnapshot, ThreadSnapshot } from './snapshot.ts';
-export { defineHandler, type HandleFunction, type Handler, type HandlerContext, type KafkaRecord, type OpenContext, type RecordHeader } from './worker/handler.ts';
+export {
+  defineHandler,
+  type HandleFunction,
+  type Handler,
+  type HandlerContext,
+  type KafkaRecord,
+  type OpenContext,
+  type RecordHeader,
+} from './worker/handler.ts';

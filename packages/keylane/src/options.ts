@@ -2,14 +2,15 @@
  * The options of a consumer: what they mean, what they default to, what they may be. Every default is here and nowhere
  * else.
  */
-import { availableParallelism } from 'node:os';
+
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { ResourceLimits } from 'node:worker_threads';
 import { z } from 'zod';
 import { ConfigurationError } from './errors.ts';
-import { topicPattern } from './poller/topic-pattern.ts';
 import type { RetryPolicy } from './poller/retry.ts';
+import { topicPattern } from './poller/topic-pattern.ts';
 import type { HandleFunction, KafkaRecord } from './worker/handler.ts';
 
 /** Whether records wait for one another: those of one key, of one partition, or none. */
@@ -102,14 +103,21 @@ const RESERVED: Readonly<Record<string, string>> = {
 };
 
 const count = z.int().min(1);
-const duration = z.number().min(0).max(2 ** 31 - 1);
+const duration = z
+  .number()
+  .min(0)
+  .max(2 ** 31 - 1);
 
 const kafkaSchema = z.record(z.string(), z.unknown()).superRefine((kafka, context) => {
   for (const name of ['bootstrap.servers', 'group.id']) {
     const alias = name === 'bootstrap.servers' ? kafka['metadata.broker.list'] : undefined;
     const value = kafka[name] ?? alias;
     if (typeof value !== 'string' || value === '') {
-      context.addIssue({ code: 'custom', path: [name], message: `is required, such as ${name === 'group.id' ? "'billing'" : "'localhost:9092'"}` });
+      context.addIssue({
+        code: 'custom',
+        path: [name],
+        message: `is required, such as ${name === 'group.id' ? "'billing'" : "'localhost:9092'"}`,
+      });
     }
   }
   for (const [name, reason] of Object.entries(RESERVED)) {
@@ -133,9 +141,12 @@ const functionSchema = <T>() => z.custom<T>((value) => typeof value === 'functio
 const schema = z.strictObject({
   kafka: kafkaSchema,
   topics: z.array(topicSchema).min(1, 'must name at least one topic'),
-  handler: z.union([z.instanceof(URL), z.string().min(1), functionSchema<HandleFunction>()], 'must be a URL, a path or a function').transform(
-    (handler) => (typeof handler === 'function' ? handler : handlerUrl(handler)),
-  ),
+  handler: z
+    .union(
+      [z.instanceof(URL), z.string().min(1), functionSchema<HandleFunction>()],
+      'must be a URL, a path or a function',
+    )
+    .transform((handler) => (typeof handler === 'function' ? handler : handlerUrl(handler))),
   ordering: z.enum(['key', 'partition', 'unordered']).default('key'),
   nullKeys: z.enum(['unordered', 'partition']).default('unordered'),
   orderingKey: functionSchema<NonNullable<ConsumerOptions['orderingKey']>>().optional(),
@@ -159,7 +170,7 @@ const schema = z.strictObject({
       jitter: z.enum(['full', 'none']).default('full'),
     })
     .prefault({}),
-  handlerData: z.unknown(),
+  handlerData: z.unknown().optional(),
   threadOptions: z
     .strictObject({
       resourceLimits: z.record(z.string(), z.number()).optional(),
@@ -187,8 +198,10 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
 }
 
 function describe(issue: z.core.$ZodIssue): string[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${[...issue.path, key].join('.')} is not an option`);
-  const name = issue.path[0] === 'kafka' && issue.path.length > 1 ? `kafka['${String(issue.path[1])}']` : issue.path.join('.');
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${[...issue.path, key].join('.')} is not an option`);
+  const name =
+    issue.path[0] === 'kafka' && issue.path.length > 1 ? `kafka['${String(issue.path[1])}']` : issue.path.join('.');
   return [`${name === '' ? 'the options' : name}: ${issue.message}`];
 }
 

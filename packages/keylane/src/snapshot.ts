@@ -42,7 +42,11 @@ export interface ConsumerSnapshot {
   readonly threads: readonly ThreadSnapshot[];
 }
 
-export function takeSnapshot(state: ConsumerState, pipeline: Pipeline, threads: readonly ThreadSnapshot[]): ConsumerSnapshot {
+export function takeSnapshot(
+  state: ConsumerState,
+  pipeline: Pipeline,
+  threads: readonly ThreadSnapshot[],
+): ConsumerSnapshot {
   const { records, bytes } = pipeline.budget;
   return {
     state,

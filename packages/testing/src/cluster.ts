@@ -69,7 +69,11 @@ export async function connectCluster(bootstrapServers: string): Promise<Cluster>
     produce: (records, options) => produceAll(producer, records, options ?? {}),
     createTopic: (topic, partitions, config = {}) =>
       withAdmin(common, (admin, done) =>
-        admin.createTopic({ topic, num_partitions: partitions, replication_factor: -1, config: { ...config } }, TIMEOUT_MS, done),
+        admin.createTopic(
+          { topic, num_partitions: partitions, replication_factor: -1, config: { ...config } },
+          TIMEOUT_MS,
+          done,
+        ),
       ),
     deleteTopic: (topic) => withAdmin(common, (admin, done) => admin.deleteTopic(topic, TIMEOUT_MS, done)),
     partitions: (topic) => partitionsOf(producer, topic),
@@ -77,18 +81,26 @@ export async function connectCluster(bootstrapServers: string): Promise<Cluster>
       const ends: number[] = [];
       for (let partition = 0; partition < (await partitionsOf(producer, topic)); partition += 1) {
         ends.push(
-          await call<{ highOffset: number }>((done) => producer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done as never)).then(
-            ({ highOffset }) => highOffset,
-          ),
+          await call<{ highOffset: number }>((done) =>
+            producer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done as never),
+          ).then(({ highOffset }) => highOffset),
         );
       }
       return ends;
     },
     async committedOffsets(group, topic) {
-      const partitions = Array.from({ length: await partitionsOf(producer, topic) }, (_, partition) => ({ topic, partition }));
-      const consumer = new confluent.KafkaConsumer({ ...common, 'group.id': group, 'enable.auto.commit': false } as never, {});
+      const partitions = Array.from({ length: await partitionsOf(producer, topic) }, (_, partition) => ({
+        topic,
+        partition,
+      }));
+      const consumer = new confluent.KafkaConsumer(
+        { ...common, 'group.id': group, 'enable.auto.commit': false } as never,
+        {},
+      );
       await connect(consumer);
-      const committed = await call<PartitionOffset[]>((done) => consumer.committed(partitions as never, TIMEOUT_MS, done as never));
+      const committed = await call<PartitionOffset[]>((done) =>
+        consumer.committed(partitions as never, TIMEOUT_MS, done as never),
+      );
       await disconnect(consumer);
       return committed.map(({ offset }) => offset ?? -1);
     },
@@ -97,7 +109,10 @@ export async function connectCluster(bootstrapServers: string): Promise<Cluster>
   };
 }
 
-type Connectable = { connect(options: never, done: (error: LibrdKafkaError) => void): unknown; disconnect(done: () => void): unknown };
+type Connectable = {
+  connect(options: never, done: (error: LibrdKafkaError) => void): unknown;
+  disconnect(done: () => void): unknown;
+};
 type Producer = InstanceType<typeof confluent.Producer>;
 type Admin = ReturnType<typeof confluent.AdminClient.create>;
 
@@ -109,11 +124,16 @@ function disconnect(client: Connectable): Promise<void> {
   return new Promise((resolve) => client.disconnect(() => resolve()));
 }
 
-function call<T>(start: (done: (error: LibrdKafkaError | null | undefined, answer?: T) => void) => unknown): Promise<T> {
+function call<T>(
+  start: (done: (error: LibrdKafkaError | null | undefined, answer?: T) => void) => unknown,
+): Promise<T> {
   return new Promise((resolve, reject) => start((error, answer) => (error ? reject(error) : resolve(answer as T))));
 }
 
-async function withAdmin(common: object, start: (admin: Admin, done: (error: LibrdKafkaError) => void) => void): Promise<void> {
+async function withAdmin(
+  common: object,
+  start: (admin: Admin, done: (error: LibrdKafkaError) => void) => void,
+): Promise<void> {
   const admin = confluent.AdminClient.create(common as never);
   try {
     await call((done) => start(admin, done));

@@ -18,7 +18,11 @@ export type LogEntry =
   /** A consumer got this partition: from here on it begins again at what is committed. */
   | (Place & { readonly kind: 'assigned' })
   /** A handler began, returned, or threw. */
-  | (Place & { readonly kind: 'started' | 'completed' | 'failed'; readonly offset: number; readonly key: string | null })
+  | (Place & {
+      readonly kind: 'started' | 'completed' | 'failed';
+      readonly offset: number;
+      readonly key: string | null;
+    })
   /** The broker confirmed this as the committed offset. */
   | (Place & { readonly kind: 'committed'; readonly offset: number });
 
@@ -110,8 +114,8 @@ export class KeyOrder implements Guarantee {
   #onRecord(entry: LogEntry & { readonly offset: number; readonly key: string | null }): void {
     const name = this.#laneOf(entry);
     if (name === null) return;
-    let lane = this.#lanes.get(name);
-    if (lane === undefined) this.#lanes.set(name, (lane = { offsets: [], due: 0, partition: placeName(entry) }));
+    const lane = this.#lanes.get(name) ?? { offsets: [], due: 0, partition: placeName(entry) };
+    this.#lanes.set(name, lane);
     if (entry.kind === 'produced') {
       lane.offsets.push(entry.offset);
       return;
@@ -142,8 +146,8 @@ export class CommitNeverAhead implements Guarantee {
 
   on(entry: LogEntry): void {
     const place = placeName(entry);
-    let open = this.#open.get(place);
-    if (open === undefined) this.#open.set(place, (open = new Set()));
+    const open = this.#open.get(place) ?? new Set();
+    this.#open.set(place, open);
     if (entry.kind === 'produced') open.add(entry.offset);
     else if (entry.kind === 'completed') open.delete(entry.offset);
     else if (entry.kind === 'committed') this.#onCommitted(place, entry.offset, open);
@@ -196,6 +200,8 @@ export class GuaranteeError extends Error {
 export function expectGuarantees(log: Iterable<LogEntry>, ordering: Ordering = 'key'): void {
   const guarantees = guaranteesFor(ordering);
   for (const entry of log) for (const guarantee of guarantees) guarantee.on(entry);
-  const violations = guarantees.flatMap((guarantee) => guarantee.violations().map((text) => `${guarantee.name}: ${text}`));
+  const violations = guarantees.flatMap((guarantee) =>
+    guarantee.violations().map((text) => `${guarantee.name}: ${text}`),
+  );
   if (violations.length > 0) throw new GuaranteeError(violations);
 }

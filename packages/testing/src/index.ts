@@ -1,7 +1,13 @@
 /**
  * The test kit: a broker without Docker or Java, producing and looking into a cluster, and the guarantees as checks.
  */
-export { type Cluster, connectCluster, type ProducedRecord, type ProduceOptions, type RecordToProduce } from './cluster.ts';
+export {
+  type Cluster,
+  connectCluster,
+  type ProducedRecord,
+  type ProduceOptions,
+  type RecordToProduce,
+} from './cluster.ts';
 export { type EmbeddedBroker, startEmbeddedBroker } from './embedded-broker.ts';
 export {
   AtLeastOnce,

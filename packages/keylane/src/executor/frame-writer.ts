@@ -3,9 +3,10 @@
  *
  * Every value is copied, never transferred: the poller keeps the original, because it may have to send the record again.
  */
+
+import { headersOf } from '../poller/client.ts';
 import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
-import { headersOf } from '../poller/client.ts';
 import {
   frameParts,
   HEADER_LENGTH_BYTES,
@@ -64,7 +65,10 @@ export class FrameWriter {
     let at = 0;
     lanes.forEach((lane, segment) => {
       const { topic, partition } = lane.partition;
-      segments.set([laneIds[segment] as number, lane.inFlight, this.#topicIndex(topic, topics), partition], segment * SEGMENT_INTS);
+      segments.set(
+        [laneIds[segment] as number, lane.inFlight, this.#topicIndex(topic, topics), partition],
+        segment * SEGMENT_INTS,
+      );
       let delivery = lane.head as Delivery;
       for (let count = lane.inFlight; count > 0; count -= 1) {
         const { record } = delivery;

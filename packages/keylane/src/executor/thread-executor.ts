@@ -53,7 +53,12 @@ export class ThreadExecutor implements Executor {
   }
 
   snapshot(): ThreadSnapshot[] {
-    return this.threads.map(({ id, load, completed, restarts }) => ({ id, records: load.records, completed, restarts }));
+    return this.threads.map(({ id, load, completed, restarts }) => ({
+      id,
+      records: load.records,
+      completed,
+      restarts,
+    }));
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -81,7 +86,12 @@ export class ThreadExecutor implements Executor {
       listener.onFatal(crashLoop(thread.id, reason, cause));
       return;
     }
-    const error = new ThreadLostError('ERR_THREAD_LOST', thread.id, `handler thread ${thread.id} was lost: ${reason}`, cause);
+    const error = new ThreadLostError(
+      'ERR_THREAD_LOST',
+      thread.id,
+      `handler thread ${thread.id} was lost: ${reason}`,
+      cause,
+    );
     try {
       await this.#open(thread);
     } catch (failure) {
@@ -95,7 +105,7 @@ export class ThreadExecutor implements Executor {
 function crashLoop(threadId: number, reason: string, cause: Error | undefined): ThreadLostError {
   const message =
     `handler thread ${threadId} was lost ${LOSSES_MAX} times without completing a record in between: ${reason}. ` +
-    "Look for what ends the thread in the handler module, or raise threadOptions.resourceLimits if it ran out of memory.";
+    'Look for what ends the thread in the handler module, or raise threadOptions.resourceLimits if it ran out of memory.';
   return new ThreadLostError('ERR_THREAD_CRASH_LOOP', threadId, message, cause);
 }
 
@@ -177,7 +187,7 @@ class HandlerThread implements ExecutorThread {
     this.#aborter.abort();
   }
 
-  #reported({ completed, failed, busyMs, serviceMs }: Report, listener: ExecutorListener): void {
+  #reported({ completed, failed, busyMs, serviceMs, activeMs }: Report, listener: ExecutorListener): void {
     const before = this.load.records;
     for (let index = 0; index < completed.length; index += 2) {
       const id = completed[index] as number;
@@ -195,7 +205,7 @@ class HandlerThread implements ExecutorThread {
       listener.onFailed(lane, fromWireError(error));
     }
     if (completed.length > 0) this.losses = 0;
-    this.load.observe(before - this.load.records, busyMs, serviceMs);
+    this.load.observe(before - this.load.records, busyMs, serviceMs, activeMs);
     listener.onReported();
   }
 

@@ -1,9 +1,10 @@
 /**
  * How much work a thread has and how much more it should get. Pure; runs on the poller's thread.
  *
- * A thread is kept busy in all its slots and about {@link AHEAD_MS} of work ahead, never more: what waits in a thread can no
- * longer go to another one. Both numbers follow from what the thread itself measured, so no-op handlers get thousands of
- * records a frame and slow ones only what their free slots take.
+ * A thread is kept busy in its slots and about {@link AHEAD_MS} of work ahead, never more: what waits in a thread can no
+ * longer go to another one, nor behind an older record. All follows from what the thread itself measured: no-op handlers get
+ * thousands of records a frame, slow ones only what their slots take, and handlers that compute only as many slots as their
+ * one CPU can keep busy.
  */
 import type { ThreadLoadView } from './executor.ts';
 
@@ -25,6 +26,8 @@ export class ThreadLoad implements ThreadLoadView {
   #msPerRecord = MS_PER_RECORD_FIRST;
   /** Milliseconds one record takes in its slot. */
   #serviceMs = SERVICE_MS_FIRST;
+  /** Milliseconds of computing per record; far below its service time where the handler mostly waits. */
+  #activeMs = 0;
   readonly #slots: number;
 
   constructor(slots: number) {
@@ -32,17 +35,19 @@ export class ThreadLoad implements ThreadLoadView {
   }
 
   get freeSlots(): number {
-    return Math.max(0, this.#slots - this.lanes);
+    return Math.max(0, this.#usefulSlots() - this.lanes);
   }
 
   get hungry(): boolean {
-    return this.lanes < this.#slots || this.records < this.#slots + this.#aheadRecords() / 2;
+    const slots = this.#usefulSlots();
+    return this.lanes < slots || this.records < slots + this.#aheadRecords() / 2;
   }
 
   segmentRoom(): number {
     const longest = Math.max(1, Math.min(SEGMENT_RECORDS_MAX, Math.floor(SEGMENT_MS / this.#serviceMs)));
-    if (this.lanes < this.#slots) return longest;
-    return Math.max(0, Math.min(longest, this.#slots + this.#aheadRecords() - this.records));
+    const slots = this.#usefulSlots();
+    if (this.lanes < slots) return longest;
+    return Math.max(0, Math.min(longest, slots + this.#aheadRecords() - this.records));
   }
 
   add(records: number): void {
@@ -50,19 +55,26 @@ export class ThreadLoad implements ThreadLoadView {
     this.records += records;
   }
 
-  /** Notes what a report says; see `Report` in wire/messages.ts for the two durations. */
-  observe(records: number, busyMs: number, serviceMs: number): void {
+  /** Notes what a report says; see `Report` in wire/messages.ts for the durations. */
+  observe(records: number, busyMs: number, serviceMs: number, activeMs: number): void {
     if (records === 0) return;
     // A report of many records says more than one of few, yet a slow handler's single records must count as well.
     const weight = Math.min(0.5, Math.max(0.1, records / 256));
     this.#msPerRecord += (busyMs / records - this.#msPerRecord) * weight;
     this.#serviceMs += (serviceMs / records - this.#serviceMs) * weight;
+    this.#activeMs += (activeMs / records - this.#activeMs) * weight;
   }
 
   /** Everything given is gone: the thread was lost. */
   clear(): void {
     this.lanes = 0;
     this.records = 0;
+  }
+
+  /** More handlers at once than this would only wait for the thread's CPU. */
+  #usefulSlots(): number {
+    if (this.#activeMs === 0) return this.#slots;
+    return Math.max(1, Math.min(this.#slots, Math.ceil(this.#serviceMs / this.#activeMs)));
   }
 
   #aheadRecords(): number {

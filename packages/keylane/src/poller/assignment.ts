@@ -54,7 +54,9 @@ export class Assignment implements OffsetStore {
 
   /** The partitions that are ours. */
   open(): Partition[] {
-    return [...this.#byTopic.values()].flatMap((partitions) => partitions.filter((partition) => partition !== undefined));
+    return [...this.#byTopic.values()].flatMap((partitions) =>
+      partitions.filter((partition) => partition !== undefined),
+    );
   }
 
   find({ topic, partition }: TopicPartition): Partition | undefined {
@@ -92,7 +94,9 @@ export class Assignment implements OffsetStore {
 
   onRevoked(revoked: readonly TopicPartition[], lost: boolean): void {
     this.#next(async () => {
-      const partitions = revoked.map((topicPartition) => this.find(topicPartition)).filter((found) => found !== undefined);
+      const partitions = revoked
+        .map((topicPartition) => this.find(topicPartition))
+        .filter((found) => found !== undefined);
       if (!lost) await this.drain(partitions, this.#parts.options.drainTimeoutMs);
       this.#remove(partitions);
       this.#parts.client.unassign(revoked);
@@ -155,8 +159,8 @@ export class Assignment implements OffsetStore {
   #add(topicPartition: TopicPartition): Partition {
     const { topic, partition: number } = topicPartition;
     const partition = new Partition(topicPartition, this.#parts.shared);
-    let partitions = this.#byTopic.get(topic);
-    if (partitions === undefined) this.#byTopic.set(topic, (partitions = []));
+    const partitions = this.#byTopic.get(topic) ?? [];
+    this.#byTopic.set(topic, partitions);
     partitions[number]?.close();
     partitions[number] = partition;
     return partition;

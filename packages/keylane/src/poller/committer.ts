@@ -62,7 +62,8 @@ export class Committer {
     const taken = answers.filter((answer) => error === undefined && answer.error === undefined);
     for (const offset of taken) this.#parts.store.confirm(offset);
     if (taken.length > 0) this.#parts.events.emit('committed', { offsets: taken });
-    if (taken.length < answers.length || error !== undefined) this.#parts.events.emit('warning', refusal(answers, error));
+    if (taken.length < answers.length || error !== undefined)
+      this.#parts.events.emit('warning', refusal(answers, error));
     this.#answered(error === undefined && taken.length === answers.length);
   }
 
@@ -89,7 +90,9 @@ export class Committer {
     if (offsets.length === 0) return false;
     this.#inFlight = [];
     this.#answerTimer = this.#parts.clock.after(ANSWER_MS, () => {
-      const error = new KafkaError('ERR_COMMIT', `a commit was not answered within ${ANSWER_MS} ms`, { kafkaCode: -185 });
+      const error = new KafkaError('ERR_COMMIT', `a commit was not answered within ${ANSWER_MS} ms`, {
+        kafkaCode: -185,
+      });
       this.#parts.events.emit('warning', error);
       this.#answered(false);
     });

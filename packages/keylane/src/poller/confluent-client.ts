@@ -5,9 +5,21 @@
  *
  * librdkafka's own threads fetch and send heartbeats; everything here runs on the event loop of the main thread.
  */
-import type { KafkaConsumer, LibrdKafkaError, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from '@confluentinc/kafka-javascript';
+import type {
+  KafkaConsumer,
+  LibrdKafkaError,
+  TopicPartitionOffset,
+  TopicPartitionOffsetAndMetadata,
+} from '@confluentinc/kafka-javascript';
 import { KafkaError } from '../errors.ts';
-import type { Client, ClientListener, ClientRecord, PartitionOffset, PartitionStatistics, TopicPartition } from './client.ts';
+import type {
+  Client,
+  ClientListener,
+  ClientRecord,
+  PartitionOffset,
+  PartitionStatistics,
+  TopicPartition,
+} from './client.ts';
 import { topicPattern } from './topic-pattern.ts';
 
 const ASSIGN_PARTITIONS = -175;
@@ -79,7 +91,9 @@ export class ConfluentClient implements Client {
       last = toKafkaError(error, 'the client reports');
       listener.onError(last);
     });
-    consumer.on('event.stats', (event) => listener.onStatistics(readStatistics(event as unknown as { message: string })));
+    consumer.on('event.stats', (event) =>
+      listener.onStatistics(readStatistics(event as unknown as { message: string })),
+    );
     await new Promise<void>((resolve, reject) => {
       consumer.connect({ timeout: timeoutMs, allTopics: false } as never, (error) => {
         if (!error) return resolve();
@@ -94,7 +108,9 @@ export class ConfluentClient implements Client {
 
   async subscribe(topics: readonly (string | RegExp)[]): Promise<readonly string[]> {
     const missing = await this.#missing(topics.filter((topic) => typeof topic === 'string'));
-    this.#connected().subscribe(topics.map((topic) => (typeof topic === 'string' ? topic : (topicPattern(topic).pattern as string))));
+    this.#connected().subscribe(
+      topics.map((topic) => (typeof topic === 'string' ? topic : (topicPattern(topic).pattern as string))),
+    );
     return missing;
   }
 
@@ -139,7 +155,8 @@ export class ConfluentClient implements Client {
   }
 
   #connected(): Consumer {
-    if (this.#consumer === undefined) throw new KafkaError('ERR_KAFKA', 'the client is not connected', { kafkaCode: -172 });
+    if (this.#consumer === undefined)
+      throw new KafkaError('ERR_KAFKA', 'the client is not connected', { kafkaCode: -172 });
     return this.#consumer;
   }
 
@@ -149,8 +166,11 @@ export class ConfluentClient implements Client {
       (topic) =>
         new Promise<string[]>((resolve, reject) => {
           this.#connected().getMetadata({ topic, timeout: 10_000 } as never, (error, metadata) => {
-            const found = metadata?.topics.find(({ name }) => name === topic) as { error?: unknown; partitions: unknown[] } | undefined;
-            if (error && error.code !== UNKNOWN_TOPIC_OR_PARTITION) reject(toKafkaError(error, `topic ${topic} cannot be looked up`));
+            const found = metadata?.topics.find(({ name }) => name === topic) as
+              | { error?: unknown; partitions: unknown[] }
+              | undefined;
+            if (error && error.code !== UNKNOWN_TOPIC_OR_PARTITION)
+              reject(toKafkaError(error, `topic ${topic} cannot be looked up`));
             else resolve(found === undefined || found.partitions.length === 0 ? [topic] : []);
           });
         }),
@@ -161,7 +181,8 @@ export class ConfluentClient implements Client {
   #onRebalance(error: LibrdKafkaError, partitions: readonly TopicPartition[]): void {
     const names = partitions.map(({ topic, partition }) => ({ topic, partition }));
     if (error.code === ASSIGN_PARTITIONS) this.#listener?.onAssigned(names);
-    else if (error.code === REVOKE_PARTITIONS) this.#listener?.onRevoked(names, this.#consumer?.assignmentLost() ?? false);
+    else if (error.code === REVOKE_PARTITIONS)
+      this.#listener?.onRevoked(names, this.#consumer?.assignmentLost() ?? false);
     else this.#listener?.onError(toKafkaError(error, 'a rebalance failed'));
   }
 
@@ -170,7 +191,8 @@ export class ConfluentClient implements Client {
       topic,
       partition,
       offset: offset as number,
-      ...(refusal !== undefined && refusal !== null && { error: toKafkaError(refusal, 'the broker refused the offset') }),
+      ...(refusal !== undefined &&
+        refusal !== null && { error: toKafkaError(refusal, 'the broker refused the offset') }),
     }));
     this.#listener?.onCommitAnswered(answers, error ? toKafkaError(error, 'the broker refused the commit') : undefined);
   }

@@ -10,7 +10,11 @@ export const PARTITION_LANE = '\u{100}partition';
 export type LaneKeyOptions = Pick<ResolvedOptions, 'ordering' | 'nullKeys' | 'orderingKey'>;
 
 /** Returns the lane's key for a record: the key's bytes as latin1, or `undefined` for a record that waits for no other. */
-export function laneKeys({ ordering, nullKeys, orderingKey }: LaneKeyOptions): (record: ClientRecord) => string | undefined {
+export function laneKeys({
+  ordering,
+  nullKeys,
+  orderingKey,
+}: LaneKeyOptions): (record: ClientRecord) => string | undefined {
   if (ordering === 'partition') return () => PARTITION_LANE;
   if (ordering === 'unordered') return () => undefined;
   const keyless = nullKeys === 'partition' ? PARTITION_LANE : undefined;

@@ -8,7 +8,7 @@
  */
 import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { RECORD_OVERHEAD_BYTES, type Budget } from './budget.ts';
+import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
 import type { ClientRecord, TopicPartition } from './client.ts';
 import type { Timer } from './clock.ts';
 import { Delivery } from './delivery.ts';

@@ -52,10 +52,14 @@ export class Pauses {
 
   /** Tells the client what changed for these partitions. */
   apply(partitions: readonly Partition[]): void {
-    const changed = partitions.filter((partition) => partition.state !== 'closed' && this.#wanted(partition) !== partition.clientPaused);
+    const changed = partitions.filter(
+      (partition) => partition.state !== 'closed' && this.#wanted(partition) !== partition.clientPaused,
+    );
     for (const partition of changed) partition.clientPaused = !partition.clientPaused;
     const names = (paused: boolean) =>
-      changed.filter(({ clientPaused }) => clientPaused === paused).map(({ topic, partition }) => ({ topic, partition }));
+      changed
+        .filter(({ clientPaused }) => clientPaused === paused)
+        .map(({ topic, partition }) => ({ topic, partition }));
     const [paused, resumed] = [names(true), names(false)];
     if (paused.length > 0) this.#client.pause(paused);
     if (resumed.length > 0) this.#client.resume(resumed);

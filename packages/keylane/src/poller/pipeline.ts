@@ -4,8 +4,9 @@
  *     consume ─► poller ─► partition.register ─► lane ─► dispatcher ─► executor
  *     client ◄─ committer ◄─ partition.complete ◄─ settle ◄──────────────┘
  */
-import type { Events } from '../events.ts';
+
 import type { KafkaError, KeylaneError } from '../errors.ts';
+import type { Events } from '../events.ts';
 import type { Executor } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Assignment } from './assignment.ts';
@@ -64,8 +65,24 @@ export class Pipeline {
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
     this.dispatcher = new Dispatcher(executor.threads, options);
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
-    this.#poller = new Poller({ client, clock, budget, pauses, assignment, dispatcher, onError: (error) => this.#onError(error) });
-    this.settle = new Settle({ options, clock, random, events, dispatcher, onSettled: () => this.#onSettled(), onFatal });
+    this.#poller = new Poller({
+      client,
+      clock,
+      budget,
+      pauses,
+      assignment,
+      dispatcher,
+      onError: (error) => this.#onError(error),
+    });
+    this.settle = new Settle({
+      options,
+      clock,
+      random,
+      events,
+      dispatcher,
+      onSettled: () => this.#onSettled(),
+      onFatal,
+    });
     this.#committer = new Committer({ options, client, clock, events, store: assignment });
   }
 

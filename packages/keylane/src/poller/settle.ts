@@ -4,8 +4,9 @@
  * Invariant: a record is completed here and nowhere else, and a lane that landed is either enqueued again, waiting, held or
  * forgotten. Outcomes of partitions that are gone change nothing.
  */
-import type { Events } from '../events.ts';
+
 import { HandlerError, type KeylaneError, type ThreadLostError } from '../errors.ts';
+import type { Events } from '../events.ts';
 import type { ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Clock } from './clock.ts';
@@ -58,7 +59,10 @@ export class Settle implements ExecutorListener {
     delivery.attempt += 1;
     events.emit('retry', { error: failure, delayMs });
     lane.state = 'waiting';
-    lane.partition.waiting.set(lane, clock.after(delayMs, () => this.#retry(lane)));
+    lane.partition.waiting.set(
+      lane,
+      clock.after(delayMs, () => this.#retry(lane)),
+    );
   }
 
   onReported(): void {

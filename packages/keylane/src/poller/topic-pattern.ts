@@ -14,7 +14,10 @@ const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
 const CLASSES: Readonly<Record<string, string>> = { d: '0-9', w: 'A-Za-z0-9_', s: ' \\t' };
 
 /** The pattern, or what is wrong with the expression. */
-export function topicPattern({ source, flags }: RegExp): { pattern: string; problem?: undefined } | { pattern?: undefined; problem: string } {
+export function topicPattern({
+  source,
+  flags,
+}: RegExp): { pattern: string; problem?: undefined } | { pattern?: undefined; problem: string } {
   if (flags !== '') return { problem: `/${source}/${flags}: the client knows no flags` };
   const lacking = UNSUPPORTED.find(([expression]) => expression.test(source));
   if (lacking !== undefined) return { problem: `/${source}/: the client knows no ${lacking[1]}` };

@@ -47,6 +47,8 @@ export interface Report {
   readonly busyMs: number;
   /** Milliseconds the completed and failed records took, added up. */
   readonly serviceMs: number;
+  /** Milliseconds of this period in which the thread computed, rather than waited for events. */
+  readonly activeMs: number;
 }
 
 /** One failed record of a report. */

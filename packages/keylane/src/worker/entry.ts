@@ -2,15 +2,22 @@
  * A session: what Piscina runs in a handler thread, from the first record to the thread's end. It loads the handler
  * module, opens it, runs what frames bring, and reports.
  */
-import { fromWireError, toWireError } from '../wire/wire-error.ts';
+
 import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
+import { fromWireError, toWireError } from '../wire/wire-error.ts';
 import { readFrame } from './frame-reader.ts';
 import type { Handler, HandlerContext } from './handler.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
 
 /** Resolves on a clean end; whatever else ends the thread rejects Piscina's promise with the cause. */
-export default async function session({ port, handlerUrl, threadId, concurrency, handlerData }: SessionStart): Promise<void> {
+export default async function session({
+  port,
+  handlerUrl,
+  threadId,
+  concurrency,
+  handlerData,
+}: SessionStart): Promise<void> {
   const tell = (message: FromThread): void => port.postMessage(message);
   let handler: Handler<unknown>;
   let state: unknown;
@@ -48,7 +55,12 @@ export default async function session({ port, handlerUrl, threadId, concurrency,
 function handlerOf(module: { default?: unknown }, url: string): Handler<unknown> {
   const exported = module.default;
   if (typeof exported === 'function') return { handle: exported as Handler<unknown>['handle'] };
-  if (typeof exported === 'object' && exported !== null && 'handle' in exported && typeof exported.handle === 'function') {
+  if (
+    typeof exported === 'object' &&
+    exported !== null &&
+    'handle' in exported &&
+    typeof exported.handle === 'function'
+  ) {
     return exported as Handler<unknown>;
   }
   const found = exported === undefined ? 'it has no default export' : `its default export is ${typeof exported}`;

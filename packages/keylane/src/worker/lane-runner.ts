@@ -39,7 +39,8 @@ export class LaneRunner {
       segments.reduce((sum, { records }) => sum + records.length, 0),
       now,
     );
-    for (let free = Math.min(segments.length, this.#concurrency - this.#running); free > 0; free -= 1) void this.#slot();
+    for (let free = Math.min(segments.length, this.#concurrency - this.#running); free > 0; free -= 1)
+      void this.#slot();
   }
 
   /** Resolves when nothing runs and nothing waits. */

@@ -2,6 +2,7 @@
  * Gathers what became of records and tells the poller: once per turn of the event loop, or after a millisecond of
  * synchronous work, so that a CPU-bound handler reports progress before its frame ends. Runs in handler threads.
  */
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { FailedRecord, Report } from '../wire/messages.ts';
 import { toWireError } from '../wire/wire-error.ts';
 
@@ -15,6 +16,7 @@ export class Reporter {
   #pending = 0;
   #busySince = 0;
   #reportedAt = 0;
+  #utilization: EventLoopUtilization = performance.eventLoopUtilization();
   #scheduled: NodeJS.Immediate | undefined = undefined;
   readonly #send: (report: Report) => void;
 
@@ -57,12 +59,16 @@ export class Reporter {
       this.#busyMs += now - this.#busySince;
       this.#busySince = now;
     }
+    const utilization = performance.eventLoopUtilization();
+    const activeMs = utilization.active - this.#utilization.active;
+    this.#utilization = utilization;
     this.#send({
       type: 'report',
       completed: Int32Array.from(this.#completed),
       failed: this.#failed,
       busyMs: this.#busyMs,
       serviceMs: this.#serviceMs,
+      activeMs,
     });
     this.#completed = [];
     this.#failed = [];
