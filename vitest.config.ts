@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+// Forks, not threads: the Kafka client's addon loads in one thread of a process only.
+const pool = 'forks';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          pool,
+          include: ['packages/*/src/**/*.test.ts', 'packages/*/sim/**/*.test.ts', 'scripts/**/*.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'broker',
+          pool,
+          include: ['packages/*/test/**/*.test.ts'],
+          globalSetup: ['scripts/test-brokers.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
