@@ -1,7 +1,7 @@
 /**
- * Everything a clean clone needs before `npm run demo`, `npm test` and the others can work: pnpm at a pinned version, the
- * packages, the Kafka client's native addon, and the build. Plain JavaScript without dependencies; asks nothing; does only
- * what is not done yet. Writes to standard error, so that standard output stays for the command behind it.
+ * Everything a clean clone needs before `npm run demo`, `npm test` and the others can work: pnpm at a pinned version,
+ * the packages, the Kafka client's native addon, and the build. Plain JavaScript without dependencies; asks nothing;
+ * does only what is not done yet. Writes to standard error, so that standard output stays for the command behind it.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -93,7 +93,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'polling-stops-when-full',
     breaks: 'answers to commits are served while the buffer is full',
-    changes: [['poller/poller.ts', 'if (!pauses.all) pauses.pauseAll(true);', 'if (this.#fullSince >= 0) return;']],
+    changes: [['poller/poller.ts', 'pauses.stall();', 'if (this.#fullSince >= 0) return;']],
   },
 ];
 

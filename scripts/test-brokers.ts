@@ -1,6 +1,6 @@
 /**
- * Starts a real Kafka for the tests that want one, once for all of them: `KAFKA_BROKERS` where that is set, else a broker
- * of its own where Java and Maven are. Where neither is, it says so, and those tests are skipped.
+ * Starts a real Kafka for the tests that want one, once for all of them: `KAFKA_BROKERS` where that is set, else a
+ * broker of its own where Java and Maven are. Where neither is, it says so, and those tests are skipped.
  */
 import type { TestProject } from 'vitest/node';
 import { startKafka, whyNoKafka } from './kafka.ts';

@@ -1,6 +1,6 @@
 /**
- * The main job in one program: produce orders with keys of uneven weight, consume them with 1, 2, 4 … threads, and check
- * afterwards that nothing was lost, nothing ran out of order and everything is committed.
+ * The main job in one program: produce orders with keys of uneven weight, consume them with 1, 2, 4 … threads, and
+ * check afterwards that nothing was lost, nothing ran out of order and everything is committed.
  */
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * The demo's handler, run in threads: checks an order's signature, which takes about a millisecond of pure computing. The
- * amount of work is fixed, so threads that share a core do not look faster than they are.
+ * The demo's handler, run in threads: checks an order's signature, which takes about a millisecond of pure computing.
+ * The amount of work is fixed, so threads that share a core do not look faster than they are.
  */
 import { pbkdf2Sync } from 'node:crypto';
 import { SharedLog } from '@keylane/testing/log';

@@ -1,6 +1,6 @@
 /**
- * A cluster in memory, and clients of it that behave as the real one was measured to: records come in runs of a partition,
- * a commit's answer is served only while `consume` is called, a pause throws away what was fetched.
+ * A cluster in memory, and clients of it that behave as the real one was measured to: records come in runs of a
+ * partition, a commit's answer is served only while `consume` is called, a pause throws away what was fetched.
  */
 import { KafkaError } from '../src/errors.ts';
 import type { Client, ClientListener, ClientRecord, PartitionOffset, TopicPartition } from '../src/poller/client.ts';
@@ -86,6 +86,13 @@ export class FakeClient implements Client {
       for (const serve of served) serve();
       done(undefined, this.#fetch(recordsMax));
     });
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return partitions.map((partition) => ({
+      ...topicPartition(partition),
+      offset: this.#cluster.get(partition).committed,
+    }));
   }
 
   assign(partitions: readonly TopicPartition[]): void {

@@ -1,6 +1,6 @@
 /**
- * Threads that run on the fake clock: segments in slots, records of a segment one after the other, outcomes told in reports
- * that arrive later than the work was done.
+ * Threads that run on the fake clock: segments in slots, records of a segment one after the other, outcomes told in
+ * reports that arrive later than the work was done.
  */
 import type { Executor, ExecutorListener, ExecutorThread, ThreadSnapshot } from '../src/executor/executor.ts';
 import { ThreadLoad } from '../src/executor/thread-load.ts';

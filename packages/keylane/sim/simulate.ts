@@ -1,6 +1,6 @@
 /**
- * One run of the whole line from one seed: the real pipeline on a fake cluster, clock and executor, with the guarantees and
- * the books checked after every step.
+ * One run of the whole line from one seed: the real pipeline on a fake cluster, clock and executor, with the
+ * guarantees and the books checked after every step.
  */
 import { CommitNeverAhead, type Guarantee, guaranteesFor, type LogEntry } from '../../testing/src/guarantees.ts';
 import { type RunningConsumer, start } from '../src/consumer.ts';

@@ -2,8 +2,8 @@
  * The public consumer: starting, its life, closing. Runs on the main thread.
  *
  *     starting ──► running ⇄ rebalancing
- *                     │           │
- *                     └─► draining ◄┘ ──► closed | failed
+ *         │           │           │
+ *         └───────────┴─► draining ◄┘ ──► closed | failed
  *
  * Invariant: a consumer that exists has started; `closed` settles exactly once, when everything is freed.
  */
@@ -38,8 +38,8 @@ export interface Consumer extends AsyncDisposable {
   /** Where everything stands, as plain data. */
   snapshot(): ConsumerSnapshot;
   /**
-   * Fetches and hands out no more of these partitions, or of all; what runs finishes and is committed. The group keeps its
-   * members. Holds over rebalances.
+   * Fetches and hands out no more of these partitions, or of all; what runs finishes and is committed. The group
+   * keeps its members. Holds over rebalances.
    *
    * @throws ClosedError once the consumer is closing
    */
@@ -51,8 +51,8 @@ export interface Consumer extends AsyncDisposable {
    */
   resume(partitions?: readonly TopicPartition[]): void;
   /**
-   * Hands out no more, awaits the running handlers for at most `drainTimeoutMs` (default: the option's), commits, ends the
-   * threads and leaves the group. Never rejects; a second call awaits the first.
+   * Hands out no more, awaits the running handlers for at most `drainTimeoutMs` (default: the option's), commits,
+   * ends the threads and leaves the group. Never rejects; a second call awaits the first.
    */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>;
 }
@@ -62,9 +62,11 @@ export interface Consumer extends AsyncDisposable {
  *
  * @throws ConfigurationError for wrong options or a handler module that does not load
  * @throws KafkaError where no broker answers within `startTimeoutMs`, or it refuses the client
+ * @throws the signal's reason where it is aborted already
  */
 export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {
   const resolved = resolveOptions(options);
+  resolved.signal?.throwIfAborted();
   const client = new ConfluentClient(resolved.kafka);
   return start(resolved, { client, executor: executorFor(resolved), clock: systemClock, random: Math.random });
 }
@@ -80,7 +82,13 @@ export interface Surroundings {
 /** Starts a consumer on given surroundings. */
 export async function start(options: ResolvedOptions, surroundings: Surroundings): Promise<RunningConsumer> {
   const consumer = new RunningConsumer(options, surroundings);
-  await consumer.open();
+  try {
+    await consumer.open();
+  } catch (error) {
+    // Nobody but us has seen this consumer, so nobody can listen to its `closed`.
+    consumer.closed.catch(() => undefined);
+    throw error;
+  }
   return consumer;
 }
 
@@ -122,13 +130,15 @@ export class RunningConsumer implements Consumer {
   /** Starts everything; called once, by `start`. */
   async open(): Promise<void> {
     const { signal } = this.#options;
-    signal?.throwIfAborted();
     const missing = await this.pipeline.start();
-    if (this.#state === 'starting') this.#transition('running');
+    // It may have failed meanwhile; then the caller learns why from us.
+    if (this.#closing !== undefined) await this.closed;
+    this.#transition('running');
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
     if (missing.length > 0) {
-      const message = `topic(s) ${missing.join(', ')} do not exist; they are consumed as soon as they do`;
+      const what = `topic(s) ${missing.join(', ')} do not exist, or this client may not see them`;
+      const message = `${what}; they are consumed as soon as they do`;
       // After the caller had its chance to listen.
       setImmediate(() => this.#events.emit('warning', new KafkaError('ERR_KAFKA', message, { kafkaCode: 3 })));
     }

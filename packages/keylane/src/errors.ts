@@ -1,6 +1,6 @@
 /**
  * Every error Keylane throws, rejects with or reports, by who must act on it. Nothing else in Keylane
- * makes an error of its own.
+ * makes an error of its own, but for what `wire/wire-error.ts` rebuilds.
  */
 
 /** The codes of every {@link KeylaneError}, stable across versions. */
@@ -38,7 +38,9 @@ export class ConfigurationError extends KeylaneError {
   }
 }
 
-/** The handler's author must act: the handler threw for this record. The thrown error is the `cause`. */
+/**
+ * The handler's author must act: the handler (or `orderingKey`) threw for this record. The thrown error is the `cause`.
+ */
 export class HandlerError extends KeylaneError {
   readonly topic: string;
   readonly partition: number;
@@ -46,9 +48,12 @@ export class HandlerError extends KeylaneError {
   /** The attempt that failed, from 1. */
   readonly attempt: number;
 
-  constructor(at: { topic: string; partition: number; offset: number; attempt: number }, cause: Error) {
-    const where = `${at.topic}[${at.partition}]@${at.offset}`;
-    super('ERR_HANDLER_THREW', `the handler threw on attempt ${at.attempt} of ${where}: ${cause.message}`, { cause });
+  constructor(
+    at: { topic: string; partition: number; offset: number; attempt: number },
+    cause: Error,
+    what = `the handler threw on attempt ${at.attempt} of`,
+  ) {
+    super('ERR_HANDLER_THREW', `${what} ${at.topic}[${at.partition}]@${at.offset}: ${cause.message}`, { cause });
     this.topic = at.topic;
     this.partition = at.partition;
     this.offset = at.offset;
@@ -108,8 +113,8 @@ export class ClosedError extends KeylaneError {
 
 /** A fault of ours: something that cannot happen did. The consumer fails, loudly. */
 export class InvariantError extends KeylaneError {
-  constructor(message: string) {
-    super('ERR_INVARIANT', `${message} (this is a fault of Keylane: please report it)`);
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_INVARIANT', `${message} (this is a fault of Keylane: please report it)`, options);
   }
 }
 

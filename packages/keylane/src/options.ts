@@ -19,8 +19,8 @@ export type Ordering = 'key' | 'partition' | 'unordered';
 /** What `startConsumer` takes. */
 export interface ConsumerOptions {
   /**
-   * The Kafka client's configuration under librdkafka's own names, handed on untouched. `bootstrap.servers` and `group.id`
-   * are required. Those that Keylane must own itself (such as `enable.auto.commit`) are refused by name.
+   * The Kafka client's configuration under librdkafka's own names, handed on untouched. `bootstrap.servers` and
+   * `group.id` are required. Those that Keylane must own itself (such as `enable.auto.commit`) are refused by name.
    *
    * @see https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
    */
@@ -28,13 +28,16 @@ export interface ConsumerOptions {
   /** Topic names and regular expressions, together. An expression also takes in topics that appear later. */
   readonly topics: readonly (string | RegExp)[];
   /**
-   * A module (URL, or path to a file) whose default export handles records in threads; or a function that handles them on
-   * this thread, for I/O-bound work that needs the application's own objects.
+   * A module (URL, or path to a file) whose default export handles records in threads; or a function that handles
+   * them on this thread, for I/O-bound work that needs the application's own objects.
    */
   readonly handler: URL | string | HandleFunction;
   /** What must stay in order. Default `'key'`: records of one key of one partition, one after the other. */
   readonly ordering?: Ordering;
-  /** What records without a key wait for, under `ordering: 'key'`. Default `'unordered'`: nothing; or their `'partition'`. */
+  /**
+   * What records without a key wait for, under `ordering: 'key'`. Default `'unordered'`: nothing; or their
+   * `'partition'`.
+   */
   readonly nullKeys?: 'unordered' | 'partition';
   /** Names the key to order by, instead of the record's own; `null` for none. Only under `ordering: 'key'`. */
   readonly orderingKey?: (record: KafkaRecord) => string | Uint8Array | null | undefined;
@@ -59,7 +62,9 @@ export interface ConsumerOptions {
   readonly commitIntervalMs?: number;
   /** Completed records after which a commit is made early. Default 100,000. */
   readonly commitRecordsMax?: number;
-  /** Milliseconds that running handlers are awaited before a partition is given back, or at the close. Default 20,000. */
+  /**
+   * Milliseconds that running handlers are awaited before a partition is given back, or at the close. Default 20,000.
+   */
   readonly drainTimeoutMs?: number;
   /** Milliseconds the first broker may take to answer before `startConsumer` rejects. Default 30,000. */
   readonly startTimeoutMs?: number;
@@ -103,10 +108,12 @@ const RESERVED: Readonly<Record<string, string>> = {
 };
 
 const count = z.int().min(1);
-const duration = z
-  .number()
-  .min(0)
-  .max(2 ** 31 - 1);
+/** Milliseconds, up to what a timer can wait. */
+const duration = (least = 0) =>
+  z
+    .number()
+    .min(least)
+    .max(2 ** 31 - 1);
 
 const kafkaSchema = z.record(z.string(), z.unknown()).superRefine((kafka, context) => {
   for (const name of ['bootstrap.servers', 'group.id']) {
@@ -138,14 +145,13 @@ const topicSchema = z.custom<string | RegExp>().superRefine((topic, context) => 
 
 const functionSchema = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function');
 
+const HANDLER_KINDS = 'must be a URL, a path or a function';
+
 const schema = z.strictObject({
   kafka: kafkaSchema,
   topics: z.array(topicSchema).min(1, 'must name at least one topic'),
   handler: z
-    .union(
-      [z.instanceof(URL), z.string().min(1), functionSchema<HandleFunction>()],
-      'must be a URL, a path or a function',
-    )
+    .union([z.instanceof(URL), z.string().min(1, HANDLER_KINDS), functionSchema<HandleFunction>()], HANDLER_KINDS)
     .transform((handler) => (typeof handler === 'function' ? handler : handlerUrl(handler))),
   ordering: z.enum(['key', 'partition', 'unordered']).default('key'),
   nullKeys: z.enum(['unordered', 'partition']).default('unordered'),
@@ -157,15 +163,15 @@ const schema = z.strictObject({
   bufferedBytesMax: count.default(64 * 2 ** 20),
   bufferedRecordsPerPartitionMax: count.optional(),
   recordsPerPollMax: count.max(100_000).default(1_000),
-  commitIntervalMs: duration.min(1).default(1_000),
+  commitIntervalMs: duration(1).default(1_000),
   commitRecordsMax: count.default(100_000),
-  drainTimeoutMs: duration.default(20_000),
-  startTimeoutMs: duration.min(1).default(30_000),
+  drainTimeoutMs: duration().default(20_000),
+  startTimeoutMs: duration(1).default(30_000),
   retry: z
     .strictObject({
       attemptsMax: count.default(5),
-      delayMs: duration.default(200),
-      delayMaxMs: duration.default(30_000),
+      delayMs: duration().default(200),
+      delayMaxMs: duration().default(30_000),
       factor: z.number().min(1).default(2),
       jitter: z.enum(['full', 'none']).default('full'),
     })

@@ -12,9 +12,9 @@ export type { ThreadSnapshot } from './executor/executor.ts';
 export interface PartitionSnapshot {
   readonly topic: string;
   readonly partition: number;
-  /** What the broker confirmed since this partition was assigned; `null` before the first commit. */
+  /** What the group has committed, as the broker says; `null` where it has nothing. */
   readonly committed: number | null;
-  /** What the next commit will say; `null` before the first record. */
+  /** What the next commit will say; before the first record what is committed, `null` where nothing is. */
   readonly committable: number | null;
   /** One past the last record taken in; `null` before the first. */
   readonly position: number | null;
@@ -58,14 +58,15 @@ export function takeSnapshot(
 }
 
 function partitionSnapshot(partition: Partition): PartitionSnapshot {
-  const { committable = null, position = null } = partition.tracker;
+  const committed = partition.committed ?? null;
+  const { committable = committed, position = committed } = partition.tracker;
   const endOffset = partition.endOffset ?? null;
   // Statistics are some seconds old, so the end may seem to lie behind what was taken in since.
   const end = endOffset === null || position === null ? endOffset : Math.max(endOffset, position);
   return {
     topic: partition.topic,
     partition: partition.partition,
-    committed: partition.committed ?? null,
+    committed,
     committable,
     position,
     endOffset: end,

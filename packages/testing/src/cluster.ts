@@ -194,6 +194,10 @@ async function produceAll(
   }
 }
 
+/** No bytes, but at an address: the binding takes an empty buffer without one for null. */
+const EMPTY = Buffer.alloc(1).subarray(0, 0);
+
 function bytes<T extends string | Uint8Array | null>(value: T): Buffer | null {
-  return value === null ? null : Buffer.from(value as string);
+  if (value === null) return null;
+  return value.length === 0 ? EMPTY : Buffer.from(value as string);
 }

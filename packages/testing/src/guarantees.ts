@@ -1,6 +1,6 @@
 /**
- * What Keylane promises, as checks over a log of what happened. Every test of the whole line runs through these: the seeded
- * simulator, the embedded broker, a real one. Each guarantee is one class; feed it the log in order, then ask.
+ * What Keylane promises, as checks over a log of what happened. Every test of the whole line runs through these: the
+ * seeded simulator, the embedded broker, a real one. Each guarantee is one class; feed it the log in order, then ask.
  */
 
 /** What must stay in order; as the consumer's option of the same name. */
@@ -86,8 +86,8 @@ export class OneAtATimePerKey implements Guarantee {
 }
 
 /**
- * The records of a lane are started in the order of their offsets, none left out; the next one only after the one before
- * completed. Back only after a new assignment, and then no further than to what was committed.
+ * The records of a lane are started in the order of their offsets, none left out; the next one only after the one
+ * before completed. Back only after a new assignment, and then no further than to what was committed.
  */
 export class KeyOrder implements Guarantee {
   readonly name = 'key order';

@@ -1,6 +1,6 @@
 /**
- * A log in shared memory that handler threads and the test write together. The place an entry gets is taken atomically, so
- * the log is one total order of what happened in all threads: checks need no clock.
+ * A log in shared memory that handler threads and the test write together. The place an entry gets is taken
+ * atomically, so the log is one total order of what happened in all threads: checks need no clock.
  */
 import type { LogEntry } from './guarantees.ts';
 
@@ -25,18 +25,20 @@ export class SharedLog {
   }
 
   get length(): number {
-    return Atomics.load(this.#count, 0);
+    return Math.min(Atomics.load(this.#count, 0), Math.floor(this.#rows.length / ROW_BYTES));
   }
 
   /** @throws RangeError when the log is full, or a topic or key is longer than 40 bytes */
   append(entry: LogEntry): void {
+    const key = 'key' in entry ? entry.key : null;
+    for (const name of [entry.topic, key ?? '']) {
+      if (Buffer.byteLength(name) > NAME_BYTES) throw new RangeError(`'${name}' is longer than ${NAME_BYTES} bytes`);
+    }
     const at = Atomics.add(this.#count, 0, 1) * ROW_BYTES;
     if (at + ROW_BYTES > this.#rows.length) throw new RangeError('the shared log is full');
-    const key = 'key' in entry ? entry.key : null;
-    const topicLength = this.#name(entry.topic, at + 24);
-    const keyLength = key === null ? NO_KEY : this.#name(key, at + 24 + NAME_BYTES);
-    this.#rows.writeUInt8(topicLength, at + 4);
-    this.#rows.writeUInt8(keyLength, at + 5);
+    const keyAt = at + 24 + NAME_BYTES;
+    this.#rows.writeUInt8(this.#rows.write(entry.topic, at + 24), at + 4);
+    this.#rows.writeUInt8(key === null ? NO_KEY : this.#rows.write(key, keyAt), at + 5);
     this.#rows.writeInt32LE(entry.partition, at + 8);
     this.#rows.writeDoubleLE('offset' in entry ? entry.offset : -1, at + 16);
     this.#rows.writeInt32LE(KINDS.indexOf(entry.kind), at);
@@ -55,12 +57,5 @@ export class SharedLog {
         key: keyLength === NO_KEY ? null : this.#rows.toString('utf8', keyAt, keyAt + keyLength),
       } as LogEntry;
     });
-  }
-
-  #name(name: string, at: number): number {
-    const length = Buffer.byteLength(name);
-    if (length > NAME_BYTES) throw new RangeError(`'${name}' is longer than ${NAME_BYTES} bytes`);
-    this.#rows.write(name, at);
-    return length;
   }
 }

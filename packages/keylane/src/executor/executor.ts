@@ -13,7 +13,7 @@ export interface ExecutorListener {
   onFailed(lane: Lane, error: Error): void;
   /** The outcomes of one report are all told. */
   onReported(): void;
-  /** A thread ended by itself; these lanes were with it. It is being replaced. */
+  /** A thread ended by itself; these lanes were with it and are with nobody now. */
   onThreadLost(error: ThreadLostError, lanes: readonly Lane[]): void;
   /** No handler can run any more. */
   onFatal(error: KeylaneError): void;

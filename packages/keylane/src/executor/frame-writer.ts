@@ -1,7 +1,8 @@
 /**
  * Packs the segments of lanes into one frame. Runs on the poller's thread; `worker/frame-reader.ts` is its other half.
  *
- * Every value is copied, never transferred: the poller keeps the original, because it may have to send the record again.
+ * Every value is copied, never transferred: the poller keeps the original, because it may have to send the record
+ * again.
  */
 
 import { headersOf } from '../poller/client.ts';

@@ -1,6 +1,6 @@
 /**
- * Runs a handler function on the poller's own event loop, under p-queue: for I/O-bound handlers that need the application's
- * own objects. The only importer of p-queue.
+ * Runs a handler function on the poller's own event loop, under p-queue: for I/O-bound handlers that need the
+ * application's own objects. The only importer of p-queue.
  */
 import PQueue from 'p-queue';
 import { asError } from '../errors.ts';
@@ -24,7 +24,7 @@ export class InlineExecutor implements Executor, ExecutorThread {
 
   constructor(handle: HandleFunction, { concurrencyPerThread }: Pick<ResolvedOptions, 'concurrencyPerThread'>) {
     this.#handle = handle;
-    this.load = new ThreadLoad(concurrencyPerThread);
+    this.load = new ThreadLoad(concurrencyPerThread, 0);
     this.#queue = new PQueue({ concurrency: concurrencyPerThread });
   }
 

@@ -2,8 +2,8 @@
  * Runs handlers in worker threads: one long-lived Piscina task (a session) per thread, fed with frames over its
  * MessagePort. Runs on the poller's thread; the only importer of piscina.
  *
- * Piscina starts threads, limits their resources, replaces one that died and ends one on abort. The session's promise is
- * the thread's life: while it is pending its lanes are with it; when it settles early they all come back.
+ * Piscina starts threads, limits their resources, replaces one that died and ends one on abort. The session's promise
+ * is the thread's life: while it is pending its lanes are with it; when it settles early they all come back.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -82,23 +82,18 @@ export class ThreadExecutor implements Executor {
     const listener = this.#listener as ExecutorListener;
     const reason = cause?.message ?? 'it ended without being told to';
     const lanes = thread.abandon();
+    const text = `handler thread ${thread.id} was lost: ${reason}`;
+    listener.onThreadLost(new ThreadLostError('ERR_THREAD_LOST', thread.id, text, cause), lanes);
     if (thread.losses >= LOSSES_MAX) {
       listener.onFatal(crashLoop(thread.id, reason, cause));
       return;
     }
-    const error = new ThreadLostError(
-      'ERR_THREAD_LOST',
-      thread.id,
-      `handler thread ${thread.id} was lost: ${reason}`,
-      cause,
-    );
     try {
       await this.#open(thread);
+      listener.onReported();
     } catch (failure) {
       if (!this.#closing) listener.onFatal(failure as KeylaneError);
-      return;
     }
-    listener.onThreadLost(error, lanes);
   }
 }
 
@@ -134,7 +129,9 @@ class HandlerThread implements ExecutorThread {
     this.#pool = pool;
   }
 
-  /** Starts a session and resolves once its handler is open; rejects with a ConfigurationError where it does not load. */
+  /**
+   * Starts a session and resolves once its handler is open; rejects with a ConfigurationError where it does not load.
+   */
   async open(listener: ExecutorListener): Promise<void> {
     const { port1, port2 } = new MessageChannel();
     const start: SessionStart = { ...this.#start, port: port2, threadId: this.id };
@@ -147,8 +144,10 @@ class HandlerThread implements ExecutorThread {
     this.restarts += 1;
     await new Promise<void>((resolve, reject) => {
       port1.on('message', (message: FromThread) => {
-        if (message.type === 'ready') resolve();
-        else if (message.type === 'load-failed') reject(loadError(fromWireError(message.error)));
+        if (message.type === 'ready') {
+          this.load.reopen();
+          resolve();
+        } else if (message.type === 'load-failed') reject(loadError(fromWireError(message.error)));
         else if (this.#port === port1) this.#reported(message, listener);
       });
       void this.ended.then((cause) => reject(loadError(cause)));
@@ -172,7 +171,7 @@ class HandlerThread implements ExecutorThread {
     this.#freeIds = [];
     this.#port = undefined;
     this.losses += 1;
-    this.load.clear();
+    this.load.close();
     return lanes;
   }
 

@@ -1,10 +1,10 @@
 /**
  * How much work a thread has and how much more it should get. Pure; runs on the poller's thread.
  *
- * A thread is kept busy in its slots and about {@link AHEAD_MS} of work ahead, never more: what waits in a thread can no
- * longer go to another one, nor behind an older record. All follows from what the thread itself measured: no-op handlers get
- * thousands of records a frame, slow ones only what their slots take, and handlers that compute only as many slots as their
- * one CPU can keep busy.
+ * A thread is kept busy in its slots and about {@link AHEAD_MS} of work ahead, never more: what waits in a thread can
+ * no longer go to another one, nor behind an older record. All follows from what the thread itself measured: no-op
+ * handlers get thousands of records a frame, slow ones only what their slots take, and handlers that compute only as
+ * many slots as their one CPU can keep busy.
  */
 import type { ThreadLoadView } from './executor.ts';
 
@@ -28,17 +28,24 @@ export class ThreadLoad implements ThreadLoadView {
   #serviceMs = SERVICE_MS_FIRST;
   /** Milliseconds of computing per record; far below its service time where the handler mostly waits. */
   #activeMs = 0;
+  /** False while there is no thread behind it. */
+  #open = true;
   readonly #slots: number;
+  readonly #aheadMs: number;
 
-  constructor(slots: number) {
+  /** @param aheadMs work to have waiting, in time; 0 where handing over takes none */
+  constructor(slots: number, aheadMs: number = AHEAD_MS) {
     this.#slots = slots;
+    this.#aheadMs = aheadMs;
   }
 
   get freeSlots(): number {
+    if (!this.#open) return 0;
     return Math.max(0, this.#usefulSlots() - this.lanes);
   }
 
   get hungry(): boolean {
+    if (!this.#open) return false;
     const slots = this.#usefulSlots();
     return this.lanes < slots || this.records < slots + this.#aheadRecords() / 2;
   }
@@ -65,10 +72,15 @@ export class ThreadLoad implements ThreadLoadView {
     this.#activeMs += (activeMs / records - this.#activeMs) * weight;
   }
 
-  /** Everything given is gone: the thread was lost. */
-  clear(): void {
+  /** The thread was lost, and with it everything given: nothing more until `reopen`. */
+  close(): void {
     this.lanes = 0;
     this.records = 0;
+    this.#open = false;
+  }
+
+  reopen(): void {
+    this.#open = true;
   }
 
   /** More handlers at once than this would only wait for the thread's CPU. */
@@ -78,6 +90,6 @@ export class ThreadLoad implements ThreadLoadView {
   }
 
   #aheadRecords(): number {
-    return Math.min(AHEAD_RECORDS_MAX, Math.floor(AHEAD_MS / this.#msPerRecord));
+    return Math.min(AHEAD_RECORDS_MAX, Math.floor(this.#aheadMs / this.#msPerRecord));
   }
 }

@@ -1,17 +1,18 @@
 /**
- * Which partitions are ours: assigned, revoked, lost; and the one drain that serves a rebalance and the close. Runs on the
- * poller's thread.
+ * Which partitions are ours: assigned, revoked, lost; and the one drain that serves a rebalance and the close. Runs
+ * on the poller's thread.
  *
- * Invariant: a partition is given back only after its drain: no hand-out, what ran has settled or the time is up, and what
- * was committable is committed. Lost partitions are closed at once and never committed.
+ * Invariant: a partition is given back only after its drain: no hand-out, what ran has settled or the time is up, and
+ * what was committable is committed. Lost partitions are closed at once and never committed.
  */
-import { DrainError } from '../errors.ts';
+import { DrainError, type KafkaError, type KeylaneError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Client, ClientRecord, PartitionOffset, PartitionStatistics, TopicPartition } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { OffsetStore } from './committer.ts';
 import type { Delivery } from './delivery.ts';
+import { asFatal } from './guard.ts';
 import { Partition, type PartitionShared } from './partition.ts';
 
 /** How long a drain waits for its last commit: a broker that is away must not hold up a rebalance or the close. */
@@ -19,7 +20,7 @@ const FLUSH_MS = 5_000;
 
 export interface AssignmentParts {
   readonly options: Pick<ResolvedOptions, 'drainTimeoutMs'>;
-  readonly client: Pick<Client, 'assign' | 'unassign'>;
+  readonly client: Pick<Client, 'assign' | 'unassign' | 'committed'>;
   readonly clock: Clock;
   readonly events: Events;
   readonly shared: PartitionShared;
@@ -27,6 +28,7 @@ export interface AssignmentParts {
   readonly flush: () => Promise<boolean>;
   /** A partition came in; whatever must be paused from its start is paused. */
   readonly onOpened: (partitions: readonly Partition[]) => void;
+  readonly onFatal: (error: KeylaneError) => void;
   /** A rebalance began (true) or was answered (false). */
   readonly onRebalancing: (underWay: boolean) => void;
 }
@@ -47,7 +49,7 @@ export class Assignment implements OffsetStore {
   /** Takes a record in; `undefined` where its partition is not (or no longer) ours, or it was delivered before. */
   register(record: ClientRecord): Delivery | undefined {
     const partition = this.#byTopic.get(record.topic)?.[record.partition];
-    if (partition === undefined || partition.state !== 'active') return undefined;
+    if (partition === undefined || partition.state !== 'active' || this.#closing) return undefined;
     this.#age += 1;
     return partition.register(record, this.#age);
   }
@@ -83,10 +85,12 @@ export class Assignment implements OffsetStore {
 
   onAssigned(assigned: readonly TopicPartition[]): void {
     this.#next(async () => {
+      const committed = this.#closing || assigned.length === 0 ? [] : await this.#committed(assigned);
       this.#parts.client.assign(assigned);
       // What comes while we close is answered, but nothing of it is taken in.
       if (this.#closing || assigned.length === 0) return;
       const partitions = assigned.map((topicPartition) => this.#add(topicPartition));
+      for (const offset of committed) this.confirm(offset);
       this.#parts.onOpened(partitions);
       this.#parts.events.emit('assigned', { partitions: assigned });
     });
@@ -109,8 +113,11 @@ export class Assignment implements OffsetStore {
     this.#closing = true;
   }
 
-  /** Stops the hand-out of these partitions, awaits what runs, commits. Never rejects; past the time it reports and goes on. */
-  async drain(partitions: readonly Partition[], timeoutMs: number): Promise<void> {
+  /**
+   * Stops the hand-out of these partitions, awaits what runs, commits. Never rejects; past the time it reports and
+   * goes on. Resolves with whether all that ran has settled.
+   */
+  async drain(partitions: readonly Partition[], timeoutMs: number): Promise<boolean> {
     for (const partition of partitions) if (partition.state === 'active') partition.drain();
     const inFlight = () => partitions.reduce((sum, partition) => sum + partition.inFlight, 0);
     const { clock, events, flush } = this.#parts;
@@ -131,6 +138,7 @@ export class Assignment implements OffsetStore {
     });
     await Promise.race([flush(), new Promise<void>((resolve) => (flushTimer = clock.after(FLUSH_MS, resolve)))]);
     flushTimer?.stop();
+    return inFlight() === 0;
   }
 
   /** Outcomes came in: drains may be over. */
@@ -148,12 +156,25 @@ export class Assignment implements OffsetStore {
     this.#remove(this.open());
   }
 
+  /** What the group has committed; without it we only know less, so a broker that does not say is no reason to wait. */
+  async #committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    try {
+      return await this.#parts.client.committed(partitions);
+    } catch (error) {
+      this.#parts.events.emit('warning', error as KafkaError);
+      return [];
+    }
+  }
+
   #next(answer: () => Promise<void>): void {
-    this.#rebalances = this.#rebalances.then(async () => {
-      this.#parts.onRebalancing(true);
-      await answer();
-      this.#parts.onRebalancing(false);
-    });
+    const { onRebalancing, onFatal } = this.#parts;
+    this.#rebalances = this.#rebalances
+      .then(async () => {
+        onRebalancing(true);
+        await answer();
+        onRebalancing(false);
+      })
+      .catch((error: unknown) => onFatal(asFatal(error)));
   }
 
   #add(topicPartition: TopicPartition): Partition {

@@ -1,8 +1,8 @@
 /**
  * How much may be held between the client and the handlers. Runs on the poller's thread.
  *
- * Invariant: what it counts is what the open partitions hold; the simulator recounts it after every step. Pressure is the
- * answer to `room()`, asked before every consume; nothing is ever pushed back.
+ * Invariant: what it counts is what the open partitions hold; the simulator recounts it after every step. Pressure is
+ * the answer to `room()`, asked before every consume; nothing is ever pushed back.
  */
 import type { ResolvedOptions } from '../options.ts';
 

@@ -36,7 +36,9 @@ export interface CommitAnswer extends PartitionOffset {
 
 /** End and low offset of a partition, from the client's own statistics. */
 export interface PartitionStatistics extends TopicPartition {
-  /** The end a consumer can reach: the last stable offset under `read_committed`, else the high watermark; -1 unknown. */
+  /**
+   * The end a consumer can reach: the last stable offset under `read_committed`, else the high watermark; -1 unknown.
+   */
   readonly endOffset: number;
   /** Records fetched and waiting inside the client. */
   readonly fetchedRecords: number;
@@ -66,6 +68,8 @@ export interface Client {
   subscribe(topics: readonly (string | RegExp)[]): Promise<readonly string[]>;
   /** Takes up to `recordsMax` records that are there, waiting for none. One call at a time. */
   consume(recordsMax: number, done: (error: KafkaError | undefined, records: readonly ClientRecord[]) => void): void;
+  /** What the group has committed in these partitions; none for those where it has nothing. */
+  committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
   assign(partitions: readonly TopicPartition[]): void;
   unassign(partitions: readonly TopicPartition[]): void;
   pause(partitions: readonly TopicPartition[]): void;

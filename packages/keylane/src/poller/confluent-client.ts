@@ -1,7 +1,7 @@
 /**
- * The client port on @confluentinc/kafka-javascript's callback API (librdkafka). The only importer of that package, and by
- * dynamic import: its addon loads in one thread of a process only, so a handler thread must be able to import `keylane`
- * without it.
+ * The client port on @confluentinc/kafka-javascript's callback API (librdkafka). The only importer of that package,
+ * and by dynamic import: its addon loads in one thread of a process only, so a handler thread must be able to import
+ * `keylane` without it.
  *
  * librdkafka's own threads fetch and send heartbeats; everything here runs on the event loop of the main thread.
  */
@@ -26,6 +26,8 @@ const ASSIGN_PARTITIONS = -175;
 const REVOKE_PARTITIONS = -174;
 const ALL_BROKERS_DOWN = -187;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
+/** How long an assignment waits for the committed offsets. */
+const COMMITTED_MS = 5_000;
 
 /** Ours unless the application says otherwise; docs/tuning.md has the reasons. */
 const DEFAULTS: Readonly<Record<string, unknown>> = {
@@ -86,10 +88,11 @@ export class ConfluentClient implements Client {
       throw toKafkaError(error as LibrdKafkaError, 'the client refused its configuration');
     }
     const consumer = this.#consumer;
-    let last: KafkaError | undefined;
+    // What goes wrong while connecting is told by events; the call itself only says that no broker answered.
+    const reported = new Set<string>();
     consumer.on('event.error', (error) => {
-      last = toKafkaError(error, 'the client reports');
-      listener.onError(last);
+      if (!consumer.isConnected()) reported.add(error.message);
+      listener.onError(toKafkaError(error, 'the client reports'));
     });
     consumer.on('event.stats', (event) =>
       listener.onStatistics(readStatistics(event as unknown as { message: string })),
@@ -98,8 +101,9 @@ export class ConfluentClient implements Client {
       consumer.connect({ timeout: timeoutMs, allTopics: false } as never, (error) => {
         if (!error) return resolve();
         const servers = this.#kafka['bootstrap.servers'] ?? this.#kafka['metadata.broker.list'];
-        const why = last === undefined ? '' : ` (${last.message})`;
-        reject(toKafkaError(error, `no broker of ${String(servers)} answered within ${timeoutMs} ms${why}`));
+        const why = [...reported].join(', ');
+        const what = `no broker of ${String(servers)} let us in within ${timeoutMs} ms (${why})`;
+        reject(toKafkaError(error, what));
       });
     });
     // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
@@ -119,6 +123,18 @@ export class ConfluentClient implements Client {
       if (error) done(toKafkaError(error, 'consuming failed'), []);
       else done(undefined, records);
     });
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    const offsets = await new Promise<CommitResult[]>((resolve, reject) => {
+      this.#connected().committed(partitions as never, COMMITTED_MS, (error, answer) => {
+        if (error) reject(toKafkaError(error, 'the committed offsets cannot be read'));
+        else resolve(answer as CommitResult[]);
+      });
+    });
+    return offsets
+      .filter(({ offset }) => offset >= 0)
+      .map(({ topic, partition, offset }) => ({ topic, partition, offset }));
   }
 
   assign(partitions: readonly TopicPartition[]): void {
@@ -238,7 +254,10 @@ interface PartitionJson {
   readonly fetchq_size: number;
 }
 
-/** The parts of librdkafka's statistics we use. @see https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md */
+/**
+ * The parts of librdkafka's statistics we use. @see
+ * https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md
+ */
 function readStatistics({ message }: { message: string }): PartitionStatistics[] {
   const { topics } = JSON.parse(message) as StatisticsJson;
   return Object.entries(topics).flatMap(([topic, { partitions }]) =>

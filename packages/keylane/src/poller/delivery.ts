@@ -6,7 +6,9 @@ import type { ClientRecord } from './client.ts';
 import type { Lane } from './lane.ts';
 
 export class Delivery {
-  /** The next delivery of the same lane: lanes are linked lists through their deliveries, so queueing allocates nothing. */
+  /**
+   * The next delivery of the same lane: lanes are linked lists through their deliveries, so queueing allocates nothing.
+   */
   next: Delivery | undefined = undefined;
   /** From 1; grows with every failure. */
   attempt = 1;

@@ -1,12 +1,12 @@
 /**
  * Decides which lane goes to which thread, and when. Runs on the poller's thread; between the lanes and the executor.
  *
- * A lane joins the ready lanes of the thread its key prefers, so a key's caches stay warm there; a thread with free slots
- * and nothing of its own takes from the one with the most. Among ready lanes the one whose first record has waited longest
- * goes first: rotation would let a busy key fall behind all others (docs/adr/0003).
+ * A lane joins the ready lanes of the thread its key prefers, so a key's caches stay warm there; a thread with free
+ * slots and nothing of its own takes from the one with the most. Among ready lanes the one whose first record has
+ * waited longest goes first: rotation would let a busy key fall behind all others (docs/adr/0003).
  *
- * Invariant: a lane is either idle, or in one place: in one thread's ready lanes, held by its partition, with a thread, or
- * waiting for a retry.
+ * Invariant: a lane is either idle, or in one place: in one thread's ready lanes, held by its partition, with a
+ * thread, or waiting for a retry.
  */
 import { assert } from '../errors.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
@@ -43,7 +43,9 @@ export class Dispatcher {
   dispatch(): void {
     // The first to choose changes, so that no thread is always served last.
     this.#first = (this.#first + 1) % this.#threads.length;
-    for (let turn = 0; turn < this.#threads.length; turn += 1) this.#feed(this.#threadAt(turn), (thread) => thread.id);
+    for (let turn = 0; turn < this.#threads.length; turn += 1) {
+      this.#feed(this.#threadAt(turn), ({ id }) => ((this.#ready[id] as ReadyLanes).size > 0 ? id : undefined));
+    }
     if (!this.#stealing) return;
     for (let turn = 0; turn < this.#threads.length; turn += 1) {
       this.#feed(this.#threadAt(turn), (thread) => (thread.load.freeSlots > 0 ? this.#fullest() : undefined));
@@ -61,8 +63,9 @@ export class Dispatcher {
     const frame: Lane[] = [];
     for (let room = load.segmentRoom(); room > 0; room = load.segmentRoom()) {
       const from = source(thread);
-      const lane = from === undefined ? undefined : this.#take(from);
-      if (lane === undefined) break;
+      if (from === undefined) break;
+      const lane = this.#take(from);
+      if (lane === undefined) continue;
       const count = Math.min(lane.length, room);
       lane.take(count);
       load.add(count);

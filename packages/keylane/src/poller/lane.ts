@@ -1,8 +1,8 @@
 /**
  * The ordered queue of one exact key of one partition. Runs on the poller's thread.
  *
- * Invariant: at most one segment (the first `inFlight` deliveries) is with a thread, and a delivery leaves the queue only
- * when it is settled. That alone keeps a key's order, whichever thread takes the lane.
+ * Invariant: at most one segment (the first `inFlight` deliveries) is with a thread, and a delivery leaves the queue
+ * only when it is settled. That alone keeps a key's order, whichever thread takes the lane.
  *
  *     idle ──add──► ready ──take──► in-flight ──all settled──► ready | idle
  *                     ▲ │               └──failed──► waiting ──delay over──┐

@@ -1,8 +1,9 @@
 /**
- * Which offsets of one partition are done, and which offset may be committed. A pure value: no I/O, no clock, no client.
+ * Which offsets of one partition are done, and which offset may be committed. A pure value: no I/O, no clock, no
+ * client.
  *
- * Contiguous means contiguous in *delivered order*. Offsets have holes (compaction, transaction markers, aborted records),
- * so nothing here ever computes `offset + 1` between two records.
+ * Contiguous means contiguous in *delivered order*. Offsets have holes (compaction, transaction markers, aborted
+ * records), so nothing here ever computes `offset + 1` between two records.
  *
  * Invariant: every offset below `committable` that was registered is complete.
  */
@@ -11,7 +12,10 @@ import { assert } from '../errors.ts';
 const CAPACITY_MIN = 64;
 
 export class OffsetTracker {
-  /** Ring of registered offsets, from #head (oldest not contiguous-complete) to #tail; a ticket is a place counted from 0. */
+  /**
+   * Ring of registered offsets, from #head (oldest not contiguous-complete) to #tail; a ticket is a place counted
+   * from 0.
+   */
   #offsets: Float64Array = new Float64Array(CAPACITY_MIN);
   #done: Uint8Array = new Uint8Array(CAPACITY_MIN);
   #head = 0;
@@ -36,8 +40,8 @@ export class OffsetTracker {
   }
 
   /**
-   * The first registered offset that is not complete, or one past the last registered when all are; undefined before the
-   * first record.
+   * The first registered offset that is not complete, or one past the last registered when all are; undefined before
+   * the first record.
    */
   get committable(): number | undefined {
     return this.#head === this.#tail ? this.#next : this.#offsets[this.#head & (this.#offsets.length - 1)];

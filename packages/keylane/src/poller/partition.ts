@@ -3,8 +3,8 @@
  *
  *     active ──revoke or close──► draining ──► closed        (a lost partition goes from active to closed)
  *
- * Invariant: once closed it stays closed and changes nothing any more, whatever comes late. A partition that is assigned
- * again is a new object, so a stale delivery can never touch its offsets.
+ * Invariant: once closed it stays closed and changes nothing any more, whatever comes late. A partition that is
+ * assigned again is a new object, so a stale delivery can never touch its offsets.
  */
 import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -21,7 +21,9 @@ const SPAN_MAX = 100_000;
 
 /** What all partitions of a consumer share. */
 export interface PartitionShared {
-  readonly options: Pick<ResolvedOptions, 'threads' | 'bufferedRecordsPerPartitionMax' | 'recordsPerPollMax'>;
+  readonly options: Pick<ResolvedOptions, 'bufferedRecordsPerPartitionMax'>;
+  /** How many threads lanes may prefer. */
+  readonly threads: number;
   readonly laneKey: (record: ClientRecord) => string | undefined;
   readonly budget: Budget;
 }
@@ -36,7 +38,7 @@ export class Partition implements LanePartition {
   bufferedRecords = 0;
   bufferedBytes = 0;
   inFlight = 0;
-  /** What the broker confirmed as committed by us; undefined before the first confirmation. */
+  /** What the group has committed, as the broker says; undefined where it has nothing. */
   committed: number | undefined = undefined;
   /** The end a consumer can reach, from the client's statistics; undefined before the first. */
   endOffset: number | undefined = undefined;
@@ -81,7 +83,7 @@ export class Partition implements LanePartition {
       if (lane.length === 0) this.forget(lane);
       return undefined;
     }
-    this.#start ??= record.offset;
+    if (this.#start === undefined) this.#begin(record.offset);
     const bytes = bytesOf(record);
     const delivery = new Delivery(record, lane, ticket, age, bytes);
     lane.push(delivery);
@@ -121,7 +123,9 @@ export class Partition implements LanePartition {
     if (lane.key !== undefined && this.lanes.get(lane.key) === lane) this.lanes.delete(lane.key);
   }
 
-  /** No further hand-out; what runs may finish and count. Retries that wait are given up: they will be delivered again. */
+  /**
+   * No further hand-out; what runs may finish and count. Retries that wait are given up: they will be delivered again.
+   */
   drain(): void {
     assert(this.state === 'active', `a partition that is ${this.state} was drained`);
     this.state = 'draining';
@@ -139,6 +143,12 @@ export class Partition implements LanePartition {
     this.lanes.clear();
   }
 
+  /** Where delivery begins may lie before what was committed (the topic was made anew): then that counts no longer. */
+  #begin(offset: number): void {
+    this.#start = offset;
+    if (this.committed !== undefined && this.committed > offset) this.committed = undefined;
+  }
+
   #stopRetries(): void {
     for (const timer of this.waiting.values()) timer.stop();
     this.waiting.clear();
@@ -146,7 +156,7 @@ export class Partition implements LanePartition {
   }
 
   #laneOf(key: string | undefined, age: number): Lane {
-    const { threads } = this.#shared.options;
+    const { threads } = this.#shared;
     if (key === undefined) return new Lane(this, undefined, age % threads);
     let lane = this.lanes.get(key);
     if (lane === undefined) {

@@ -1,9 +1,9 @@
 /**
- * The one place that decides which partitions the client is told to pause: those the application paused, those that hold
- * too much, and all of them while the buffer stays full. Runs on the poller's thread.
+ * The one place that decides which partitions the client is told to pause: those the application paused, those that
+ * hold too much, and all of them while the buffer stays full. Runs on the poller's thread.
  *
- * A pause throws away what the client has fetched, so it is the last means of back-pressure, not the first: the poller just
- * asks for no more than there is room for.
+ * A pause throws away what the client has fetched, so it is the last means of back-pressure, not the first: the
+ * poller just asks for no more than there is room for.
  */
 import type { Budget } from './budget.ts';
 import type { Client } from './client.ts';
@@ -12,7 +12,8 @@ import type { Partition } from './partition.ts';
 export class Pauses {
   /** Partitions that hold as much as one may. */
   readonly #full: Set<Partition> = new Set();
-  #all = false;
+  /** Why everything is paused, where it is. */
+  #all: 'stalled' | 'closing' | undefined = undefined;
   readonly #client: Pick<Client, 'pause' | 'resume'>;
   readonly #budget: Budget;
   readonly #open: () => Partition[];
@@ -23,9 +24,9 @@ export class Pauses {
     this.#open = open;
   }
 
-  /** Whether everything is paused because the buffer stayed full. */
+  /** Whether everything is paused. */
   get all(): boolean {
-    return this.#all;
+    return this.#all !== undefined;
   }
 
   /** Notes a partition that took a record in. */
@@ -37,7 +38,7 @@ export class Pauses {
 
   /** Outcomes came in: what was full may be relieved. */
   onSettled(): void {
-    if (this.#all && this.#budget.relieved) this.pauseAll(false);
+    if (this.#all === 'stalled' && this.#budget.relieved) this.#pauseAll(undefined);
     for (const partition of this.#full) {
       if (partition.state === 'active' && !partition.relieved) continue;
       this.#full.delete(partition);
@@ -45,8 +46,18 @@ export class Pauses {
     }
   }
 
-  pauseAll(all: boolean): void {
-    this.#all = all;
+  /** The buffer stayed full: everything is paused until it is relieved. */
+  stall(): void {
+    if (this.#all === undefined) this.#pauseAll('stalled');
+  }
+
+  /** The consumer closes: everything is paused for good. */
+  close(): void {
+    this.#pauseAll('closing');
+  }
+
+  #pauseAll(why: 'stalled' | 'closing' | undefined): void {
+    this.#all = why;
     this.apply(this.#open());
   }
 
@@ -65,7 +76,10 @@ export class Pauses {
     if (resumed.length > 0) this.#client.resume(resumed);
   }
 
+  /** What drains is given back soon: resuming it would only fetch what nobody takes. */
   #wanted(partition: Partition): boolean {
-    return this.#all || partition.userPaused || this.#full.has(partition);
+    return (
+      this.#all !== undefined || partition.state === 'draining' || partition.userPaused || this.#full.has(partition)
+    );
   }
 }

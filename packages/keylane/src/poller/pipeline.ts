@@ -7,7 +7,7 @@
 
 import type { KafkaError, KeylaneError } from '../errors.ts';
 import type { Events } from '../events.ts';
-import type { Executor } from '../executor/executor.ts';
+import type { Executor, ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Assignment } from './assignment.ts';
 import { Budget } from './budget.ts';
@@ -15,14 +15,16 @@ import type { Client, ClientListener, TopicPartition } from './client.ts';
 import type { Clock } from './clock.ts';
 import { Committer } from './committer.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { type Guard, guardWith } from './guard.ts';
 import { laneKeys } from './lane-key.ts';
 import type { Partition } from './partition.ts';
 import { Pauses } from './pauses.ts';
 import { Poller } from './poller.ts';
 import { Settle } from './settle.ts';
 
-/** How long handlers' `close` may take once everything is drained. */
+/** How long handlers' `close` may take once everything is drained, and when some hang anyway. */
 const HANDLER_CLOSE_MS = 5_000;
+const HUNG_HANDLER_CLOSE_MS = 500;
 
 export interface PipelineParts {
   readonly options: ResolvedOptions;
@@ -42,30 +44,39 @@ export class Pipeline {
   readonly dispatcher: Dispatcher;
   readonly settle: Settle;
   readonly #parts: PipelineParts;
+  readonly #guard: Guard;
   readonly #poller: Poller;
   readonly #pauses: Pauses;
   readonly #committer: Committer;
-  /** Partitions the application paused, also those that are not ours now; `all` for every one that ever comes. */
-  readonly #userPaused: { all: boolean; readonly names: Set<string> } = { all: false, names: new Set() };
+  /** What the application paused: all that ever comes or nothing, and the partitions that are excepted from that. */
+  readonly #userPaused: { all: boolean; readonly except: Set<string> } = { all: false, except: new Set() };
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    const { options, client, executor, clock, random, events, onRebalancing, onFatal } = parts;
+    const { options, client, executor, random, events, onRebalancing, onFatal } = parts;
+    const guard = guardWith(onFatal);
+    this.#guard = guard;
+    const clock: Clock = {
+      now: () => parts.clock.now(),
+      after: (delayMs, callback) => parts.clock.after(delayMs, guard(callback)),
+    };
     this.budget = new Budget(options);
     this.assignment = new Assignment({
       options,
       client,
       clock,
       events,
-      shared: { options, laneKey: laneKeys(options), budget: this.budget },
+      shared: { options, threads: executor.threads.length, laneKey: laneKeys(options), budget: this.budget },
       flush: () => this.#committer.flush(),
       onOpened: (partitions) => this.#applyUserPauses(partitions),
       onRebalancing,
+      onFatal,
     });
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
     this.dispatcher = new Dispatcher(executor.threads, options);
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
     this.#poller = new Poller({
+      guard,
       client,
       clock,
       budget,
@@ -86,12 +97,15 @@ export class Pipeline {
     this.#committer = new Committer({ options, client, clock, events, store: assignment });
   }
 
-  /** Starts the handlers, then the client, then the flow. Rejects, with everything freed again, where one of them cannot start. */
+  /**
+   * Starts the handlers, then the client, then the flow. Rejects, with everything freed again, where one of them
+   * cannot start.
+   */
   async start(): Promise<readonly string[]> {
     const { options, client, executor } = this.#parts;
-    await executor.start(this.settle);
+    await executor.start(this.#executorListener());
     try {
-      await client.connect(this.#listener(), options.startTimeoutMs);
+      await client.connect(this.#clientListener(), options.startTimeoutMs);
       const missing = await client.subscribe(options.topics);
       this.#committer.start();
       this.#poller.start();
@@ -104,33 +118,36 @@ export class Pipeline {
   }
 
   /**
-   * Close is a revoke of everything: stop the hand-out, await what runs, commit; then end the handlers, and leave the group.
-   * With a `drainTimeoutMs` of undefined nothing is awaited or committed: the state is not to be trusted any more.
+   * Close is a revoke of everything: stop the hand-out, await what runs, commit; then end the handlers, and leave the
+   * group. With a `drainTimeoutMs` of undefined nothing is awaited or committed: the state is not to be trusted any
+   * more.
    */
   async close(drainTimeoutMs: number | undefined): Promise<void> {
     const { client, executor } = this.#parts;
     this.assignment.closing();
+    let drained = false;
     if (drainTimeoutMs !== undefined) {
       await this.assignment.settled();
-      this.#pauses.pauseAll(true);
-      await this.assignment.drain(this.assignment.open(), drainTimeoutMs);
+      this.#pauses.close();
+      drained = await this.assignment.drain(this.assignment.open(), drainTimeoutMs);
     }
     this.#committer.stop();
     this.assignment.closeAll();
-    await executor.close(HANDLER_CLOSE_MS);
+    await executor.close(drained ? HANDLER_CLOSE_MS : HUNG_HANDLER_CLOSE_MS);
     await this.#poller.stop();
     await client.disconnect();
   }
 
   /** Pauses or resumes by the application's will; all partitions, present and future, where none are named. */
   setPaused(paused: boolean, partitions: readonly TopicPartition[] | undefined): void {
+    const { except } = this.#userPaused;
     if (partitions === undefined) {
       this.#userPaused.all = paused;
-      this.#userPaused.names.clear();
+      except.clear();
     }
     for (const partition of partitions ?? []) {
-      if (paused) this.#userPaused.names.add(nameOf(partition));
-      else this.#userPaused.names.delete(nameOf(partition));
+      if (paused === this.#userPaused.all) except.delete(nameOf(partition));
+      else except.add(nameOf(partition));
     }
     this.#applyUserPauses(this.assignment.open());
     this.dispatcher.dispatch();
@@ -138,7 +155,7 @@ export class Pipeline {
 
   #applyUserPauses(partitions: readonly Partition[]): void {
     for (const partition of partitions) {
-      partition.userPaused = this.#userPaused.all || this.#userPaused.names.has(nameOf(partition));
+      partition.userPaused = this.#userPaused.all !== this.#userPaused.except.has(nameOf(partition));
       if (partition.handsOut) for (const lane of partition.release()) this.dispatcher.enqueue(lane);
     }
     this.#pauses.apply(partitions);
@@ -156,14 +173,26 @@ export class Pipeline {
     else this.#parts.events.emit('warning', error);
   }
 
-  #listener(): ClientListener {
+  #executorListener(): ExecutorListener {
+    const { settle } = this;
     return {
-      onRecordsAvailable: () => this.#poller.poll(),
-      onAssigned: (partitions) => this.assignment.onAssigned(partitions),
-      onRevoked: (partitions, lost) => this.assignment.onRevoked(partitions, lost),
-      onCommitAnswered: (answers, error) => this.#committer.onAnswered(answers, error),
-      onStatistics: (partitions) => this.assignment.onStatistics(partitions),
-      onError: (error) => this.#onError(error),
+      onCompleted: this.#guard((lane, count) => settle.onCompleted(lane, count)),
+      onFailed: this.#guard((lane, error) => settle.onFailed(lane, error)),
+      onReported: this.#guard(() => settle.onReported()),
+      onThreadLost: this.#guard((error, lanes) => settle.onThreadLost(error, lanes)),
+      onFatal: (error) => settle.onFatal(error),
+    };
+  }
+
+  #clientListener(): ClientListener {
+    const { assignment } = this;
+    return {
+      onRecordsAvailable: this.#guard(() => this.#poller.poll()),
+      onAssigned: this.#guard((partitions) => assignment.onAssigned(partitions)),
+      onRevoked: this.#guard((partitions, lost) => assignment.onRevoked(partitions, lost)),
+      onCommitAnswered: this.#guard((answers, error) => this.#committer.onAnswered(answers, error)),
+      onStatistics: this.#guard((partitions) => assignment.onStatistics(partitions)),
+      onError: this.#guard((error) => this.#onError(error)),
     };
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Asks for room, consumes, registers, dispatches, again and again. Runs on the thread that owns the client, which must be
- * the process's main thread (docs/adr/0001).
+ * Asks for room, consumes, registers, dispatches, again and again. Runs on the thread that owns the client, which
+ * must be the process's main thread (docs/adr/0001).
  *
- * Invariant: it never stops calling `consume` for longer than {@link STALL_MS}, however full the buffer is, since rebalances,
- * the answers to commits and `max.poll.interval.ms` all depend on it.
+ * Invariant: it never stops calling `consume` for longer than {@link STALL_MS}, however full the buffer is, since
+ * rebalances, the answers to commits and `max.poll.interval.ms` all depend on it.
  */
 import type { KafkaError } from '../errors.ts';
 import type { Assignment } from './assignment.ts';
@@ -11,15 +11,20 @@ import type { Budget } from './budget.ts';
 import type { Client, ClientRecord } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { Guard } from './guard.ts';
 import type { Partition } from './partition.ts';
 import type { Pauses } from './pauses.ts';
 
 /** The client says when there are records; this tick only serves what it does not announce. */
 const TICK_MS = 100;
-/** The buffer may be full this long before everything is paused, so that polling can go on without taking records in. */
+/**
+ * The buffer may be full this long before everything is paused, so that polling can go on without taking records in.
+ */
 const STALL_MS = 1_000;
 
 export interface PollerParts {
+  /** Makes a fault inside a callback fail the consumer. */
+  readonly guard: Guard;
   readonly client: Pick<Client, 'consume'>;
   readonly clock: Clock;
   readonly budget: Budget;
@@ -38,9 +43,11 @@ export class Poller {
   #ticker: Timer | undefined = undefined;
   #stopped: (() => void) | undefined = undefined;
   readonly #parts: PollerParts;
+  readonly #onConsumed: Parameters<Client['consume']>[1];
 
   constructor(parts: PollerParts) {
     this.#parts = parts;
+    this.#onConsumed = parts.guard((error, records) => this.#consumed(error, records));
   }
 
   start(): void {
@@ -76,7 +83,7 @@ export class Poller {
     // The buffer is full. Once it has been for long, everything is paused, and an ask for one record serves what waits.
     this.#fullSince ??= clock.now();
     if (clock.now() - this.#fullSince < STALL_MS) return;
-    if (!pauses.all) pauses.pauseAll(true);
+    pauses.stall();
     this.#consume(1);
   }
 
@@ -84,7 +91,7 @@ export class Poller {
     if (!this.#running) return;
     this.#underWay = true;
     this.#announced = false;
-    this.#parts.client.consume(recordsMax, (error, records) => this.#consumed(error, records));
+    this.#parts.client.consume(recordsMax, this.#onConsumed);
   }
 
   #consumed(error: KafkaError | undefined, records: readonly ClientRecord[]): void {

@@ -2,8 +2,8 @@
  * The lanes of one thread that could run now, the one whose first record came first at the front. Runs on the poller's
  * thread.
  *
- * A lane that is ready because its first record just arrived is younger than all others, so those form a plain queue; only
- * lanes that come back (after a segment, a retry, a pause) need a heap. The older of the two fronts is the oldest.
+ * A lane that is ready because its first record just arrived is younger than all others, so those form a plain queue;
+ * only lanes that come back (after a segment, a retry, a pause) need a heap. The older of the two fronts is the oldest.
  */
 import type { Lane } from './lane.ts';
 
@@ -74,7 +74,9 @@ export class ReadyLanes {
   }
 }
 
-/** A ready lane's head does not change, so neither does its age; an empty lane (of a partition that closed) goes first. */
+/**
+ * A ready lane's head does not change, so neither does its age; an empty lane (of a partition that closed) goes first.
+ */
 function age(lane: Lane): number {
   return lane.head?.age ?? -1;
 }

@@ -24,6 +24,9 @@ export interface RetryPolicy {
  */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number): number | undefined {
   if (attempt >= policy.attemptsMax) return undefined;
-  const delay = Math.min(policy.delayMaxMs, policy.delayMs * policy.factor ** (attempt - 1));
+  const delay = Math.min(
+    policy.delayMaxMs,
+    policy.delayMs * Math.min(Number.MAX_VALUE, policy.factor ** (attempt - 1)),
+  );
   return policy.jitter === 'full' ? delay * random() : delay;
 }

@@ -1,8 +1,8 @@
 /**
  * The one place that decides what an outcome means. Runs on the poller's thread, behind the executor.
  *
- * Invariant: a record is completed here and nowhere else, and a lane that landed is either enqueued again, waiting, held or
- * forgotten. Outcomes of partitions that are gone change nothing.
+ * Invariant: a record is completed here and nowhere else, and a lane that landed is either enqueued again, waiting,
+ * held or forgotten. Outcomes of partitions that are gone change nothing.
  */
 
 import { HandlerError, type KeylaneError, type ThreadLostError } from '../errors.ts';

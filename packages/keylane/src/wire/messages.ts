@@ -1,6 +1,6 @@
 /**
- * Every message between the poller and a handler thread's session, both directions, as discriminated unions. They travel
- * over the session's MessagePort.
+ * Every message between the poller and a handler thread's session, both directions, as discriminated unions. They
+ * travel over the session's MessagePort.
  */
 import type { WireError } from './wire-error.ts';
 

@@ -17,17 +17,19 @@ const CAUSES_MAX = 5;
 
 /** Describes whatever was thrown; never throws itself. */
 export function toWireError(thrown: unknown, depth = 0): WireError {
-  if (!(thrown instanceof Error)) {
-    return { name: 'Thrown', message: describe(thrown), stack: '' };
+  try {
+    if (!(thrown instanceof Error)) return { name: 'Thrown', message: String(thrown), stack: '' };
+    const code = 'code' in thrown ? thrown.code : undefined;
+    return {
+      name: String(thrown.name),
+      message: String(thrown.message),
+      stack: String(thrown.stack ?? ''),
+      ...(typeof code === 'string' && { code }),
+      ...(thrown.cause !== undefined && depth < CAUSES_MAX && { cause: toWireError(thrown.cause, depth + 1) }),
+    };
+  } catch {
+    return { name: 'Thrown', message: 'a value that cannot be described', stack: '' };
   }
-  const code = 'code' in thrown ? thrown.code : undefined;
-  return {
-    name: thrown.name,
-    message: thrown.message,
-    stack: thrown.stack ?? '',
-    ...(typeof code === 'string' && { code }),
-    ...(thrown.cause !== undefined && depth < CAUSES_MAX && { cause: toWireError(thrown.cause, depth + 1) }),
-  };
 }
 
 /** Rebuilds an Error with the name, message, stack, code and causes it had in its own thread. */
@@ -36,12 +38,4 @@ export function fromWireError(wire: WireError): Error {
   Object.defineProperty(error, 'name', { value: wire.name, configurable: true });
   if (wire.stack !== '') error.stack = wire.stack;
   return wire.code === undefined ? error : Object.assign(error, { code: wire.code });
-}
-
-function describe(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return 'a value that cannot be turned into text';
-  }
 }

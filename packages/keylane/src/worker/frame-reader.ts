@@ -1,8 +1,8 @@
 /**
  * Reads a frame back into records. Runs in handler threads; `executor/frame-writer.ts` is its other half.
  *
- * Keys, values and header values are views into the frame, so reading copies nothing; whoever keeps one of them keeps the
- * frame in memory with it.
+ * Keys, values and header values are views into the frame, so reading copies nothing; whoever keeps one of them keeps
+ * the frame in memory with it.
  */
 import {
   frameParts,

@@ -2,13 +2,15 @@
  * Runs segments: each one's records one after the other up to the first failure, up to `concurrency` segments at once.
  * Runs in handler threads.
  *
- * Invariant: a lane has at most one segment here (the poller sees to it), so running a segment in sequence keeps its key's
- * order, whatever the other slots do.
+ * Invariant: a lane has at most one segment here (the poller sees to it), so running a segment in sequence keeps its
+ * key's order, whatever the other slots do.
  */
 import type { Segment, SegmentRecord } from './frame-reader.ts';
 import type { Reporter } from './reporter.ts';
 
-/** Longer than this without a turn of the event loop, and the next record waits for one: timers and sockets must live. */
+/**
+ * Longer than this without a turn of the event loop, and the next record waits for one: timers and sockets must live.
+ */
 const TURN_MS = 2;
 
 export type RunRecord = (record: SegmentRecord) => unknown;

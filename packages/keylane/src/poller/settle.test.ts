@@ -1,0 +1,251 @@
+import { describe, expect, test } from 'vitest';
+import { FakeClock } from '../../sim/fake-clock.ts';
+import { HandlerError, InvariantError, type KeylaneError, ThreadLostError } from '../errors.ts';
+import { Events } from '../events.ts';
+import type { ExecutorThread } from '../executor/executor.ts';
+import { Budget } from './budget.ts';
+import type { Delivery } from './delivery.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Lane } from './lane.ts';
+import { laneKeys } from './lane-key.ts';
+import { Partition } from './partition.ts';
+import type { RetryPolicy } from './retry.ts';
+import { Settle } from './settle.ts';
+
+const RETRY: RetryPolicy = { attemptsMax: 3, delayMs: 100, delayMaxMs: 1_000, factor: 2, jitter: 'none' };
+
+/** A thread that takes all it is given; `sent` tells which records, as `key@offset`. */
+function openThread(sent: string[]): ExecutorThread {
+  const load = { records: 0, freeSlots: 1, hungry: true, segmentRoom: () => 100, add: () => undefined };
+  const namesOf = ({ key, head, inFlight }: Lane) => {
+    const names = [];
+    for (let next = head as Delivery; names.length < inFlight; next = next.next as Delivery) {
+      names.push(`${key}@${next.record.offset}`);
+    }
+    return names;
+  };
+  return { id: 0, load, send: (lanes) => void sent.push(...lanes.flatMap(namesOf)) };
+}
+
+function settleOver(retry: Partial<RetryPolicy> = {}) {
+  const [sent, fatal]: [string[], KeylaneError[]] = [[], []];
+  const seen = { settled: 0, retries: [] as string[], warnings: [] as KeylaneError[] };
+  const clock = new FakeClock();
+  const events = new Events();
+  events.on('retry', ({ error, delayMs }) => void seen.retries.push(`attempt ${error.attempt}, ${delayMs} ms`));
+  events.on('warning', (error) => void seen.warnings.push(error));
+  const dispatcher = new Dispatcher([openThread(sent)], { affinity: 'preferred' });
+  const settle = new Settle({
+    options: { retry: { ...RETRY, ...retry } },
+    clock,
+    random: () => 0.5,
+    events,
+    dispatcher,
+    onSettled: () => {
+      seen.settled += 1;
+    },
+    onFatal: (error) => void fatal.push(error),
+  });
+  const partition = new Partition(
+    { topic: 't', partition: 0 },
+    {
+      options: { bufferedRecordsPerPartitionMax: 100 },
+      threads: 1,
+      laneKey: laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined }),
+      budget: new Budget({ bufferedRecordsMax: 100, bufferedBytesMax: 1e9, recordsPerPollMax: 100 }),
+    },
+  );
+  return { settle, dispatcher, partition, clock, fatal, seen, takeSent: () => sent.splice(0) };
+}
+
+type Over = ReturnType<typeof settleOver>;
+
+/** Records of these keys arrive and are handed out; returns the lane of the first. */
+function arrive({ dispatcher, partition }: Over, ...keys: string[]): Lane {
+  const lanes = keys.map((key) => {
+    const offset = partition.tracker.position ?? 0;
+    const record = { topic: 't', partition: 0, offset, timestamp: 0, key: Buffer.from(key), value: null };
+    const { lane } = partition.register(record, offset) as Delivery;
+    if (lane.state === 'idle') dispatcher.enqueue(lane);
+    return lane;
+  });
+  dispatcher.dispatch();
+  return lanes[0] as Lane;
+}
+
+function pass(clock: FakeClock, durationMs: number): void {
+  let over = false;
+  clock.after(durationMs, () => {
+    over = true;
+  });
+  while (!over) clock.step();
+}
+
+describe('Settle, completed', () => {
+  test('completes record by record, and the lane leaves with its last', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'a', 'a');
+    over.settle.onCompleted(lane, 2);
+    expect([over.partition.uncommitted, lane.state, over.partition.lanes.size]).toEqual([2, 'in-flight', 1]);
+    over.settle.onCompleted(lane, 1);
+    expect([over.partition.uncommitted, lane.state, over.partition.lanes.size]).toEqual([3, 'idle', 0]);
+    expect([over.settle.completed, over.partition.inFlight]).toEqual([3, 0]);
+  });
+
+  test('what came meanwhile is handed out with the report, not before', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a');
+    arrive(over, 'a', 'a');
+    expect(over.takeSent()).toEqual(['a@0']);
+    over.settle.onCompleted(lane, 1);
+    expect([over.takeSent(), over.seen.settled]).toEqual([[], 0]);
+    over.settle.onReported();
+    expect([over.takeSent(), over.seen.settled]).toEqual([['a@1', 'a@2'], 1]);
+  });
+
+  test('of a draining partition it counts, and nothing follows', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a');
+    arrive(over, 'a');
+    over.takeSent();
+    over.partition.drain();
+    over.settle.onCompleted(lane, 1);
+    expect([over.partition.uncommitted, lane.state, over.dispatcher.readyLanes]).toEqual([1, 'idle', 0]);
+    over.settle.onReported();
+    expect(over.takeSent()).toEqual([]);
+  });
+
+  test('of a closed partition it changes nothing', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'a');
+    over.partition.close();
+    over.settle.onCompleted(lane, 2);
+    expect([over.partition.tracker.committable, over.partition.bufferedRecords]).toEqual([0, 0]);
+  });
+});
+
+describe('Settle, failed', () => {
+  test('the record runs again after its delay, ahead of its key, and then completes', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'a', 'b');
+    over.takeSent();
+    over.settle.onFailed(lane, new Error('no'));
+    over.settle.onReported();
+    expect([lane.state, over.seen.retries, over.partition.waiting.has(lane)]).toEqual([
+      'waiting',
+      ['attempt 1, 100 ms'],
+      true,
+    ]);
+    arrive(over, 'a');
+    pass(over.clock, 99);
+    expect(over.takeSent()).toEqual([]);
+    pass(over.clock, 1);
+    expect([over.takeSent(), lane.head?.attempt, over.partition.waiting.size]).toEqual([['a@0', 'a@1', 'a@3'], 2, 0]);
+    over.settle.onCompleted(lane, 1);
+    expect([over.partition.uncommitted, over.fatal]).toEqual([1, []]);
+  });
+
+  test('each failure counts an attempt and has its own delay', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a');
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      over.settle.onFailed(lane, new Error('no'));
+      while (over.clock.step());
+    }
+    expect(over.seen.retries).toEqual(['attempt 1, 100 ms', 'attempt 2, 200 ms']);
+    expect([over.takeSent(), over.clock.now()]).toEqual([['a@0', 'a@0', 'a@0'], 300]);
+  });
+
+  test('only what failed counts an attempt: the rest of the segment did not run', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'a', 'a');
+    over.settle.onCompleted(lane, 1);
+    over.settle.onFailed(lane, new Error('no'));
+    expect([lane.head?.record.offset, lane.head?.attempt, lane.head?.next?.attempt]).toEqual([1, 2, 1]);
+    expect([over.partition.inFlight, over.partition.uncommitted]).toEqual([0, 1]);
+  });
+
+  test('the delay has the jitter of the policy', () => {
+    const over = settleOver({ jitter: 'full' });
+    over.settle.onFailed(arrive(over, 'a'), new Error('no'));
+    expect(over.seen.retries).toEqual(['attempt 1, 50 ms']);
+  });
+
+  test('after the last attempt the consumer fails, and the record is not completed', () => {
+    const over = settleOver({ attemptsMax: 2 });
+    const lane = arrive(over, 'a', 'b');
+    const cause = new Error('no');
+    over.settle.onFailed(lane, new Error('first'));
+    while (over.clock.step());
+    over.settle.onFailed(lane, cause);
+    expect(over.fatal).toEqual([expect.any(HandlerError)]);
+    expect(over.fatal[0]).toMatchObject({ topic: 't', partition: 0, offset: 0, attempt: 2, cause });
+    expect([over.partition.tracker.committable, over.partition.uncommitted, over.settle.completed]).toEqual([
+      0,
+      undefined,
+      0,
+    ]);
+    expect([over.clock.step(), over.seen.retries]).toEqual([false, ['attempt 1, 100 ms']]);
+  });
+
+  test.each(['drain', 'close'] as const)('after %s of its partition it is not tried again', (end) => {
+    const over = settleOver({ attemptsMax: 1 });
+    const lane = arrive(over, 'a', 'a');
+    over.takeSent();
+    over.partition[end]();
+    over.settle.onFailed(lane, new Error('no'));
+    over.settle.onReported();
+    expect([over.fatal, over.seen.retries, over.clock.step()]).toEqual([[], [], false]);
+    expect([over.takeSent(), over.partition.inFlight, over.partition.tracker.committable]).toEqual([[], 0, 0]);
+  });
+
+  test('a retry that waits when its partition drains never runs', () => {
+    const over = settleOver();
+    over.settle.onFailed(arrive(over, 'a'), new Error('no'));
+    over.takeSent();
+    over.partition.drain();
+    while (over.clock.step());
+    expect(over.takeSent()).toEqual([]);
+  });
+
+  test('a retry of a paused partition is held until it is resumed', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a');
+    over.takeSent();
+    over.settle.onFailed(lane, new Error('no'));
+    over.partition.userPaused = true;
+    while (over.clock.step());
+    expect([over.takeSent(), lane.state, over.partition.release()]).toEqual([[], 'held', [lane]]);
+  });
+});
+
+describe('Settle, a thread lost', () => {
+  const lost = new ThreadLostError('ERR_THREAD_LOST', 0, 'thread 0 ended');
+
+  test('its lanes run again from where they stood, as the same attempt', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'a', 'b');
+    const other = over.partition.lanes.get('b') as Lane;
+    over.takeSent();
+    over.settle.onCompleted(lane, 1);
+    over.settle.onThreadLost(lost, [lane, other]);
+    expect([over.takeSent(), lane.head?.attempt, over.partition.inFlight]).toEqual([['a@1', 'b@2'], 1, 2]);
+    expect([over.seen.warnings, over.seen.settled, over.seen.retries]).toEqual([[lost], 1, []]);
+  });
+
+  test('lanes of partitions that drain or are gone stay away', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a');
+    over.takeSent();
+    over.partition.drain();
+    over.settle.onThreadLost(lost, [lane]);
+    expect([over.takeSent(), over.partition.inFlight, over.seen.settled]).toEqual([[], 0, 1]);
+  });
+
+  test('what the executor cannot cope with is fatal', () => {
+    const over = settleOver();
+    const error = new InvariantError('it broke');
+    over.settle.onFatal(error);
+    expect(over.fatal).toEqual([error]);
+  });
+});
