@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { topicPattern } from './topic-pattern.ts';
 
+/** As a literal, the linter would rightly refuse these. */
+const compiled = (source: string): RegExp => new RegExp(source);
+
 describe('topicPattern', () => {
   test.each([
     { name: 'a word anywhere in the name', expression: /orders/, pattern: '^.*(orders)' },
@@ -54,9 +57,9 @@ describe('topicPattern', () => {
     { expression: /[\w-z]/, problem: 'ranges' },
     { expression: /[a-\d]/, problem: 'ranges' },
     { expression: /[a\--z]/, problem: 'ranges' },
-    { expression: /[]/, problem: 'empty sets' },
-    { expression: /[^]/, problem: 'empty sets' },
-    { expression: /[[:alpha:]]/, problem: 'empty sets' },
+    { expression: compiled('[]'), problem: 'empty sets' },
+    { expression: compiled('[^]'), problem: 'empty sets' },
+    { expression: compiled('[[:alpha:]]'), problem: 'empty sets' },
     { expression: /^a\\d$/, problem: 'escapes' },
   ])('$expression is refused: $problem', ({ expression, problem }) => {
     const result = topicPattern(expression);
