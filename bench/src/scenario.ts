@@ -13,7 +13,7 @@ export interface Place {
 }
 
 /** One way of consuming them; resolves with records a second, from the first record to the last. */
-export interface Variant {
+interface Variant {
   readonly name: string;
   run(place: Place): Promise<number>;
 }

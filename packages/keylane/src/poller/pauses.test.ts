@@ -110,7 +110,9 @@ describe('Pauses', () => {
     const end: Record<Reason, () => void> = {
       user: () => pauseByUser(over, over.partition, false),
       full: () => complete(over, over.partition, deliveries),
-      all: () => others.forEach((other, index) => complete(over, other, held[index] ?? [])),
+      all: () => {
+        for (const [index, other] of others.entries()) complete(over, other, held[index] ?? []);
+      },
     };
     const paused = order.map((reason) => {
       end[reason]();
