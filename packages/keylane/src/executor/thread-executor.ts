@@ -5,13 +5,13 @@
  * Piscina starts threads, limits their resources, replaces one that died and ends one on abort. The session's promise
  * is the thread's life: while it is pending its lanes are with it; when it settles early they all come back.
  */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { asError, ConfigurationError, type KeylaneError, ThreadLostError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lane } from '../poller/lane.ts';
 import type { FromThread, Report, SessionStart, ToThread } from '../wire/messages.ts';
-import { fromWireError } from '../wire/wire-error.ts';
+import { fromWireError, type WireError } from '../wire/wire-error.ts';
 import type { Executor, ExecutorListener, ExecutorThread, ThreadSnapshot } from './executor.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { ThreadLoad } from './thread-load.ts';
@@ -137,8 +137,7 @@ class HandlerThread implements ExecutorThread {
     const start: SessionStart = { ...this.#start, port: port2, threadId: this.id };
     this.ended = this.#pool
       .run(start, { transferList: [port2], signal: this.#aborter.signal })
-      .then(() => undefined, asError)
-      .finally(() => port1.close());
+      .then((failure: WireError | undefined) => failure && fromWireError(failure), asError);
     this.#port = port1;
     this.#writer = new FrameWriter();
     this.restarts += 1;
@@ -147,10 +146,12 @@ class HandlerThread implements ExecutorThread {
         if (message.type === 'ready') {
           this.load.reopen();
           resolve();
-        } else if (message.type === 'load-failed') reject(loadError(fromWireError(message.error)));
-        else if (this.#port === port1) this.#reported(message, listener);
+        } else this.#reported(message, listener);
       });
-      void this.ended.then((cause) => reject(loadError(cause)));
+      void this.ended.then((cause) => {
+        this.#hearLast(port1, listener);
+        reject(loadError(cause));
+      });
     });
   }
 
@@ -162,6 +163,14 @@ class HandlerThread implements ExecutorThread {
     });
     const { buffer, topics } = this.#writer.write(lanes, ids);
     this.#port?.postMessage({ type: 'frame', buffer, topics } satisfies ToThread, [buffer]);
+  }
+
+  /** What the thread still told before it ended may lie unread: what completed must not run again. */
+  #hearLast(port: MessagePort, listener: ExecutorListener): void {
+    for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port)) {
+      if ((last.message as FromThread).type === 'report') this.#reported(last.message as Report, listener);
+    }
+    port.close();
   }
 
   /** Everything that was with the thread comes back. */

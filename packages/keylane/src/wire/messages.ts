@@ -31,10 +31,8 @@ export type ToThread =
 
 /** Thread to poller. */
 export type FromThread =
-  | { readonly type: 'ready' }
-  /** The handler module could not be loaded, or its `open` threw. The session ends right after. */
-  | { readonly type: 'load-failed'; readonly error: WireError }
-  | Report;
+  /** The handler is open. */
+  { readonly type: 'ready' } | Report;
 
 /** What became of deliveries since the last report, coalesced. */
 export interface Report {

@@ -4,20 +4,23 @@
  */
 
 import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
-import { fromWireError, toWireError } from '../wire/wire-error.ts';
+import { fromWireError, toWireError, type WireError } from '../wire/wire-error.ts';
 import { readFrame } from './frame-reader.ts';
 import type { Handler, HandlerContext } from './handler.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
 
-/** Resolves on a clean end; whatever else ends the thread rejects Piscina's promise with the cause. */
+/**
+ * Resolves on a clean end, and with an error where the handler module cannot be opened; whatever else ends the thread
+ * rejects Piscina's promise with the cause.
+ */
 export default async function session({
   port,
   handlerUrl,
   threadId,
   concurrency,
   handlerData,
-}: SessionStart): Promise<void> {
+}: SessionStart): Promise<WireError | undefined> {
   const tell = (message: FromThread): void => port.postMessage(message);
   let handler: Handler<unknown>;
   let state: unknown;
@@ -25,9 +28,7 @@ export default async function session({
     handler = handlerOf(await import(handlerUrl), handlerUrl);
     state = await handler.open?.({ threadId, handlerData });
   } catch (thrown) {
-    tell({ type: 'load-failed', error: toWireError(thrown) });
-    port.close();
-    return;
+    return toWireError(thrown);
   }
 
   const reporter = new Reporter(tell);
@@ -49,6 +50,7 @@ export default async function session({
   await runner.idle();
   await handler.close?.({ state });
   port.close();
+  return undefined;
 }
 
 /** The handler a module exports by default: an object with `handle`, or the function itself. */
