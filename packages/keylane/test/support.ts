@@ -62,16 +62,21 @@ export function handlerFile(name: string): URL {
   return new URL(`./handlers/${name}.mjs`, import.meta.url);
 }
 
-/**
- * Resolves when the condition holds; the test's own limit ends a wait that never does. Rejects when the consumer fails.
- */
+/** Longer than anything here takes: a wait that gets there never ends by itself. */
+const WAIT_MS = 60_000;
+
+/** Resolves when the condition holds. Rejects when the consumer fails, and, with where it stands, when it never does. */
 export async function until(condition: () => boolean | Promise<boolean>, consumer?: Consumer): Promise<void> {
   let failure: Error | undefined;
   consumer?.closed.catch((error: Error) => {
     failure = error;
   });
+  const start = performance.now();
   while (!(await condition())) {
     if (failure !== undefined) throw failure;
+    if (performance.now() - start > WAIT_MS) {
+      throw new Error(`in ${WAIT_MS} ms never: ${condition}\n${JSON.stringify(consumer?.snapshot(), undefined, 1)}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
