@@ -65,7 +65,9 @@ export function handlerFile(name: string): URL {
 /** Longer than anything here takes: a wait that gets there never ends by itself. */
 const WAIT_MS = 60_000;
 
-/** Resolves when the condition holds. Rejects when the consumer fails, and, with where it stands, when it never does. */
+/**
+ * Resolves when the condition holds. Rejects when the consumer fails, and, with where it stands, when it never does.
+ */
 export async function until(condition: () => boolean | Promise<boolean>, consumer?: Consumer): Promise<void> {
   let failure: Error | undefined;
   consumer?.closed.catch((error: Error) => {
