@@ -3,7 +3,15 @@
  * partition, a commit's answer is served only while `consume` is called, a pause throws away what was fetched.
  */
 import { KafkaError } from '../src/errors.ts';
-import type { Client, ClientListener, ClientRecord, PartitionOffset, TopicPartition } from '../src/poller/client.ts';
+import type {
+  Client,
+  ClientListener,
+  ClientRecord,
+  CommittedOffset,
+  OnConsumed,
+  TopicPartition,
+  Watermarks,
+} from '../src/poller/client.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { Random } from './random.ts';
 
@@ -13,6 +21,7 @@ const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${par
 export interface FakePartition extends TopicPartition {
   readonly records: ClientRecord[];
   committed: number;
+  metadata: string;
   /** One past the last offset. */
   end: number;
 }
@@ -29,7 +38,14 @@ export class FakeCluster {
   constructor(topics: Readonly<Record<string, number>>) {
     for (const [topic, count] of Object.entries(topics)) {
       for (let partition = 0; partition < count; partition += 1) {
-        this.partitions.set(nameOf({ topic, partition }), { topic, partition, records: [], committed: 0, end: 0 });
+        this.partitions.set(nameOf({ topic, partition }), {
+          topic,
+          partition,
+          records: [],
+          committed: 0,
+          metadata: '',
+          end: 0,
+        });
       }
     }
   }
@@ -79,20 +95,25 @@ export class FakeClient implements Client {
     return [];
   }
 
-  consume(recordsMax: number, done: (error: KafkaError | undefined, records: readonly ClientRecord[]) => void): void {
+  consume(recordsMax: number, done: OnConsumed): void {
     this.#soon(() => {
       const served = this.#served;
       this.#served = [];
       for (const serve of served) serve();
-      done(undefined, this.#fetch(recordsMax));
+      done(undefined, this.#fetch(recordsMax), []);
     });
   }
 
-  async committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
     return partitions.map((partition) => ({
       ...topicPartition(partition),
       offset: this.#cluster.get(partition).committed,
+      metadata: this.#cluster.get(partition).metadata,
     }));
+  }
+
+  watermarks(partition: TopicPartition): Watermarks {
+    return { low: 0, high: this.#cluster.get(partition).end };
   }
 
   assign(partitions: readonly TopicPartition[]): void {
@@ -116,12 +137,14 @@ export class FakeClient implements Client {
     this.wake();
   }
 
-  commit(offsets: readonly PartitionOffset[]): void {
+  commit(offsets: readonly CommittedOffset[]): void {
     this.#soon(() => {
       const error = this.#random.chance(this.#weather.commitFails)
         ? new KafkaError('ERR_KAFKA', 'coordinator not available', { kafkaCode: 15 })
         : undefined;
-      for (const { offset, ...at } of offsets) if (error === undefined) this.#cluster.get(at).committed = offset;
+      for (const { offset, metadata, ...at } of offsets) {
+        if (error === undefined) Object.assign(this.#cluster.get(at), { committed: offset, metadata });
+      }
       this.#served.push(() => this.#listener?.onCommitAnswered(offsets, error));
     });
   }

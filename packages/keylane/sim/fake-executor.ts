@@ -126,7 +126,7 @@ class FakeThread implements ExecutorThread {
       this.load.records -= error === undefined ? 1 : lane.inFlight;
       if (over) this.load.lanes -= 1;
       if (error === undefined) listener.onCompleted(lane, 1);
-      else listener.onFailed(lane, error);
+      else listener.onFailed(lane, error, 'handle');
     }
     this.load.observe(outcomes.length, outcomes.length, outcomes.length * this.#parts.handler.durationMs(), 0);
     listener.onReported();

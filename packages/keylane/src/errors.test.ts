@@ -37,7 +37,12 @@ describe('the errors', () => {
       cause,
     },
     {
-      error: new HandlerError({ topic: 't', partition: 3, offset: 17, attempt: 1 }, cause, 'orderingKey threw for'),
+      error: new HandlerError(
+        { topic: 't', partition: 3, offset: 17, attempt: 1 },
+        cause,
+        'handle',
+        'orderingKey threw for',
+      ),
       name: 'HandlerError',
       code: 'ERR_HANDLER_THREW',
       message: 'orderingKey threw for t[3]@17: the cause',

@@ -8,6 +8,8 @@ export type KeylaneErrorCode =
   | 'ERR_OPTION_INVALID'
   | 'ERR_HANDLER_LOAD'
   | 'ERR_HANDLER_THREW'
+  | 'ERR_HANDLER_TIMEOUT'
+  | 'ERR_HANDLER_CRASHED'
   | 'ERR_THREAD_LOST'
   | 'ERR_THREAD_CRASH_LOOP'
   | 'ERR_KAFKA'
@@ -39,21 +41,35 @@ export class ConfigurationError extends KeylaneError {
 }
 
 /**
- * The handler's author must act: the handler (or `orderingKey`) threw for this record. The thrown error is the `cause`.
+ * How a record failed: its handler threw (or `orderingKey` did), took longer than `handlerTimeoutMs`, or ended its
+ * whole thread.
  */
+export type FailureStage = 'handle' | 'timeout' | 'thread-lost';
+
+const FAILURES = {
+  handle: { code: 'ERR_HANDLER_THREW', did: 'the handler threw' },
+  timeout: { code: 'ERR_HANDLER_TIMEOUT', did: 'the handler ran out of time' },
+  'thread-lost': { code: 'ERR_HANDLER_CRASHED', did: 'the handler ended its thread' },
+} as const;
+
+/** The handler's author must act: this record failed. What it threw, or what ended it, is the `cause`. */
 export class HandlerError extends KeylaneError {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
   /** The attempt that failed, from 1. */
   readonly attempt: number;
+  readonly stage: FailureStage;
 
   constructor(
     at: { topic: string; partition: number; offset: number; attempt: number },
     cause: Error,
-    what = `the handler threw on attempt ${at.attempt} of`,
+    stage: FailureStage = 'handle',
+    what = `${FAILURES[stage].did} on attempt ${at.attempt} of`,
   ) {
-    super('ERR_HANDLER_THREW', `${what} ${at.topic}[${at.partition}]@${at.offset}: ${cause.message}`, { cause });
+    const where = `${at.topic}[${at.partition}]@${at.offset}`;
+    super(FAILURES[stage].code, `${what} ${where}: ${cause.message}`, { cause });
+    this.stage = stage;
     this.topic = at.topic;
     this.partition = at.partition;
     this.offset = at.offset;

@@ -6,6 +6,7 @@ export {
   ClosedError,
   ConfigurationError,
   DrainError,
+  type FailureStage,
   HandlerError,
   InvariantError,
   KafkaError,

@@ -2,19 +2,22 @@
  * The port to whatever runs the handlers: threads (`thread-executor.ts`), the poller's own event loop
  * (`inline-executor.ts`), or the simulator. Runs on the poller's thread.
  */
-import type { KeylaneError, ThreadLostError } from '../errors.ts';
+import type { FailureStage, KeylaneError, ThreadLostError } from '../errors.ts';
 import type { Lane } from '../poller/lane.ts';
 
 /** What an executor tells its owner; never from within a call of `send`. */
 export interface ExecutorListener {
   /** The first `count` records of the lane's segment completed. */
   onCompleted(lane: Lane, count: number): void;
-  /** The segment stopped: its next record threw. */
-  onFailed(lane: Lane, error: Error): void;
+  /** The segment stopped: its next record failed, and how. */
+  onFailed(lane: Lane, error: Error, stage: FailureStage): void;
   /** The outcomes of one report are all told. */
   onReported(): void;
-  /** A thread ended by itself; these lanes were with it and are with nobody now. */
-  onThreadLost(error: ThreadLostError, lanes: readonly Lane[]): void;
+  /**
+   * A thread ended; these lanes were with it and are with nobody now. Those of them whose first record was with a
+   * handler at that moment are `suspects`: one of these records may be what ended the thread.
+   */
+  onThreadLost(error: ThreadLostError, lanes: readonly Lane[], suspects: readonly Lane[]): void;
   /** No handler can run any more. */
   onFatal(error: KeylaneError): void;
 }

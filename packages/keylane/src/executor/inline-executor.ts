@@ -57,7 +57,7 @@ export class InlineExecutor implements Executor, ExecutorThread {
         await this.#handle(toKafkaRecord(record), { attempt, threadId: 0, state: undefined } satisfies HandlerContext);
       } catch (thrown) {
         this.#settled(left, true, performance.now() - start);
-        listener.onFailed(lane, asError(thrown));
+        listener.onFailed(lane, asError(thrown), 'handle');
         return;
       }
       this.#completed += 1;

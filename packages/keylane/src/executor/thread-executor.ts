@@ -83,7 +83,7 @@ export class ThreadExecutor implements Executor {
     const reason = cause?.message ?? 'it ended without being told to';
     const lanes = thread.abandon();
     const text = `handler thread ${thread.id} was lost: ${reason}`;
-    listener.onThreadLost(new ThreadLostError('ERR_THREAD_LOST', thread.id, text, cause), lanes);
+    listener.onThreadLost(new ThreadLostError('ERR_THREAD_LOST', thread.id, text, cause), lanes, []);
     if (thread.losses >= LOSSES_MAX) {
       listener.onFatal(crashLoop(thread.id, reason, cause));
       return;
@@ -210,7 +210,7 @@ class HandlerThread implements ExecutorThread {
       const lane = this.#lanes[laneId] as Lane;
       this.load.records -= lane.inFlight;
       this.#release(laneId);
-      listener.onFailed(lane, fromWireError(error));
+      listener.onFailed(lane, fromWireError(error), 'handle');
     }
     if (completed.length > 0) this.losses = 0;
     this.load.observe(before - this.load.records, busyMs, serviceMs, activeMs);

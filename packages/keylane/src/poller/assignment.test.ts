@@ -5,7 +5,7 @@ import { KafkaError, type KeylaneError } from '../errors.ts';
 import { Events } from '../events.ts';
 import { Assignment } from './assignment.ts';
 import { Budget } from './budget.ts';
-import { type ClientRecord, type PartitionOffset, partitionName, type TopicPartition } from './client.ts';
+import { type ClientRecord, type CommittedOffset, partitionName, type TopicPartition } from './client.ts';
 import type { Delivery } from './delivery.ts';
 import { laneKeys } from './lane-key.ts';
 import type { Partition } from './partition.ts';
@@ -14,7 +14,7 @@ const namesOf = (partitions: readonly TopicPartition[]) => partitions.map(partit
 const at = (...numbers: number[]) => numbers.map((partition) => ({ topic: 't', partition }));
 
 /** What the outside answers. */
-type Outside = { flush?: () => Promise<boolean>; committed?: () => Promise<readonly PartitionOffset[]> };
+type Outside = { flush?: () => Promise<boolean>; committed?: () => Promise<readonly CommittedOffset[]> };
 
 /** An assignment, and in `log` what it did and told, in order. */
 function assignmentOver({ flush = async () => true, committed = async () => [] }: Outside = {}) {
@@ -216,7 +216,9 @@ describe('Assignment, revoked', () => {
 
 describe('Assignment, offsets', () => {
   test('what the group has committed is not committed again', async () => {
-    const over = await owning([0, 1], { committed: async () => [{ topic: 't', partition: 0, offset: 6 }] });
+    const over = await owning([0, 1], {
+      committed: async () => [{ topic: 't', partition: 0, offset: 6, metadata: '' }],
+    });
     expect([find(over, 0).committed, find(over, 1).committed]).toEqual([6, undefined]);
     const delivery = run(over, 0, 6);
     expect(over.assignment.uncommitted()).toEqual([]);
@@ -225,7 +227,7 @@ describe('Assignment, offsets', () => {
   });
 
   test('where delivery begins past what the group has committed, even that is worth a commit', async () => {
-    const over = await owning([0], { committed: async () => [{ topic: 't', partition: 0, offset: 6 }] });
+    const over = await owning([0], { committed: async () => [{ topic: 't', partition: 0, offset: 6, metadata: '' }] });
     run(over, 0, 9);
     expect(over.assignment.uncommitted()).toEqual([{ topic: 't', partition: 0, offset: 9 }]);
   });

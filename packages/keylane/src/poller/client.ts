@@ -16,6 +16,18 @@ export interface PartitionOffset extends TopicPartition {
   readonly offset: number;
 }
 
+/** What a group has committed in a partition. */
+export interface CommittedOffset extends PartitionOffset {
+  /** Whatever the committer attached; Keylane's own is an offset map. Empty where there is none. */
+  readonly metadata: string;
+}
+
+/** The offsets a partition's log has, as of its last fetch: from `low` on, up to and without `high`. */
+export interface Watermarks {
+  readonly low: number;
+  readonly high: number;
+}
+
 /** A record as the client hands it over. Its buffers are never changed or transferred: it may have to run again. */
 export interface ClientRecord extends TopicPartition {
   readonly offset: number;
@@ -61,21 +73,34 @@ export interface ClientListener {
   onError(error: KafkaError): void;
 }
 
+/**
+ * What a call of `consume` brought. `ends` names partitions that were read to their end, and the offset that comes
+ * next there: past the last record where only transaction markers follow.
+ */
+export type OnConsumed = (
+  error: KafkaError | undefined,
+  records: readonly ClientRecord[],
+  ends: readonly PartitionOffset[],
+) => void;
+
 export interface Client {
   /** Resolves once a broker answered. Rejects with a KafkaError when none did within `timeoutMs`. */
   connect(listener: ClientListener, timeoutMs: number): Promise<void>;
   /** Joins the group. Names of literal topics that do not exist are returned; they are consumed once they do. */
   subscribe(topics: readonly (string | RegExp)[]): Promise<readonly string[]>;
   /** Takes up to `recordsMax` records that are there, waiting for none. One call at a time. */
-  consume(recordsMax: number, done: (error: KafkaError | undefined, records: readonly ClientRecord[]) => void): void;
+  consume(recordsMax: number, done: OnConsumed): void;
   /** What the group has committed in these partitions; none for those where it has nothing. */
-  committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
-  assign(partitions: readonly TopicPartition[]): void;
+  committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>;
+  /** The log's first and last offsets as the last fetch told them; `undefined` before the first. Asks nobody. */
+  watermarks(partition: TopicPartition): Watermarks | undefined;
+  /** Begins at `offset`; where there is none at what is committed, or where `auto.offset.reset` says. */
+  assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void;
   unassign(partitions: readonly TopicPartition[]): void;
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
   /** Sends a commit; the answer comes through `onCommitAnswered` while `consume` goes on being called. */
-  commit(offsets: readonly PartitionOffset[]): void;
+  commit(offsets: readonly CommittedOffset[]): void;
   /** Leaves the group and frees everything. */
   disconnect(): Promise<void>;
 }

@@ -107,7 +107,7 @@ export class Committer {
       this.#parts.events.emit('warning', error);
       this.#answered(false);
     });
-    this.#parts.client.commit(offsets);
+    this.#parts.client.commit(offsets.map((offset) => ({ ...offset, metadata: '' })));
     return true;
   }
 

@@ -5,20 +5,18 @@
  *
  * librdkafka's own threads fetch and send heartbeats; everything here runs on the event loop of the main thread.
  */
-import type {
-  KafkaConsumer,
-  LibrdKafkaError,
-  TopicPartitionOffset,
-  TopicPartitionOffsetAndMetadata,
-} from '@confluentinc/kafka-javascript';
+import type { KafkaConsumer, LibrdKafkaError, TopicPartitionOffsetAndMetadata } from '@confluentinc/kafka-javascript';
 import { KafkaError } from '../errors.ts';
 import type {
   Client,
   ClientListener,
   ClientRecord,
+  CommittedOffset,
+  OnConsumed,
   PartitionOffset,
   PartitionStatistics,
   TopicPartition,
+  Watermarks,
 } from './client.ts';
 import { topicPattern } from './topic-pattern.ts';
 
@@ -53,7 +51,7 @@ interface NativeConsumer {
     timeoutMs: number,
     recordsMax: number,
     timeoutOnlyForFirst: boolean,
-    done: (error: LibrdKafkaError | null, records: ClientRecord[]) => void,
+    done: (error: LibrdKafkaError | null, records: ClientRecord[], ends: PartitionOffset[]) => void,
   ): void;
 }
 
@@ -76,6 +74,7 @@ export class ConfluentClient implements Client {
       ...kafka,
       'enable.auto.commit': false,
       'enable.auto.offset.store': false,
+      'enable.partition.eof': true,
       rebalance_cb: (error: LibrdKafkaError, partitions: TopicPartition[]) => this.#onRebalance(error, partitions),
       offset_commit_cb: (error: LibrdKafkaError | null, offsets: CommitResult[]) => this.#onCommitted(error, offsets),
       queue_non_empty_cb: () => listener.onRecordsAvailable(),
@@ -118,14 +117,14 @@ export class ConfluentClient implements Client {
     return missing;
   }
 
-  consume(recordsMax: number, done: (error: KafkaError | undefined, records: readonly ClientRecord[]) => void): void {
-    (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records) => {
-      if (error) done(toKafkaError(error, 'consuming failed'), []);
-      else done(undefined, records);
+  consume(recordsMax: number, done: OnConsumed): void {
+    (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records, ends) => {
+      if (error) done(toKafkaError(error, 'consuming failed'), [], []);
+      else done(undefined, records, ends);
     });
   }
 
-  async committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
     const offsets = await new Promise<CommitResult[]>((resolve, reject) => {
       this.#connected().committed(partitions as never, COMMITTED_MS, (error, answer) => {
         if (error) reject(toKafkaError(error, 'the committed offsets cannot be read'));
@@ -134,10 +133,20 @@ export class ConfluentClient implements Client {
     });
     return offsets
       .filter(({ offset }) => offset >= 0)
-      .map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+      .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata: metadata ?? '' }));
   }
 
-  assign(partitions: readonly TopicPartition[]): void {
+  watermarks({ topic, partition }: TopicPartition): Watermarks | undefined {
+    try {
+      const { lowOffset, highOffset } = this.#connected().getWatermarkOffsets(topic, partition);
+      return lowOffset < 0 || highOffset < 0 ? undefined : { low: lowOffset, high: highOffset };
+    } catch {
+      // A partition the client has just given back is one it no longer knows.
+      return undefined;
+    }
+  }
+
+  assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void {
     this.#answer((consumer) => {
       if (isCooperative(consumer)) consumer.incrementalAssign(partitions);
       else consumer.assign(partitions as never);
@@ -159,8 +168,8 @@ export class ConfluentClient implements Client {
     this.#connected().resume(partitions as never);
   }
 
-  commit(offsets: readonly PartitionOffset[]): void {
-    this.#connected().commit(offsets as TopicPartitionOffset[]);
+  commit(offsets: readonly CommittedOffset[]): void {
+    this.#connected().commit(offsets as never);
   }
 
   async disconnect(): Promise<void> {

@@ -37,7 +37,7 @@ function keyOf(
   try {
     return orderingKey(toKafkaRecord(record));
   } catch (thrown) {
-    throw new HandlerError({ ...record, attempt: 1 }, asError(thrown), 'orderingKey threw for');
+    throw new HandlerError({ ...record, attempt: 1 }, asError(thrown), 'handle', 'orderingKey threw for');
   }
 }
 

@@ -177,9 +177,9 @@ export class Pipeline {
     const { settle } = this;
     return {
       onCompleted: this.#guard((lane, count) => settle.onCompleted(lane, count)),
-      onFailed: this.#guard((lane, error) => settle.onFailed(lane, error)),
+      onFailed: this.#guard((lane, error, stage) => settle.onFailed(lane, error, stage)),
       onReported: this.#guard(() => settle.onReported()),
-      onThreadLost: this.#guard((error, lanes) => settle.onThreadLost(error, lanes)),
+      onThreadLost: this.#guard((error, lanes, suspects) => settle.onThreadLost(error, lanes, suspects)),
       onFatal: (error) => settle.onFatal(error),
     };
   }

@@ -129,7 +129,7 @@ describe('Settle, failed', () => {
     const over = settleOver();
     const lane = arrive(over, 'a', 'a', 'b');
     over.takeSent();
-    over.settle.onFailed(lane, new Error('no'));
+    over.settle.onFailed(lane, new Error('no'), 'handle');
     over.settle.onReported();
     expect([lane.state, over.seen.retries, over.partition.waiting.has(lane)]).toEqual([
       'waiting',
@@ -149,7 +149,7 @@ describe('Settle, failed', () => {
     const over = settleOver();
     const lane = arrive(over, 'a');
     for (let attempt = 1; attempt <= 2; attempt += 1) {
-      over.settle.onFailed(lane, new Error('no'));
+      over.settle.onFailed(lane, new Error('no'), 'handle');
       while (over.clock.step());
     }
     expect(over.seen.retries).toEqual(['attempt 1, 100 ms', 'attempt 2, 200 ms']);
@@ -160,14 +160,14 @@ describe('Settle, failed', () => {
     const over = settleOver();
     const lane = arrive(over, 'a', 'a', 'a');
     over.settle.onCompleted(lane, 1);
-    over.settle.onFailed(lane, new Error('no'));
+    over.settle.onFailed(lane, new Error('no'), 'handle');
     expect([lane.head?.record.offset, lane.head?.attempt, lane.head?.next?.attempt]).toEqual([1, 2, 1]);
     expect([over.partition.inFlight, over.partition.uncommitted]).toEqual([0, 1]);
   });
 
   test('the delay has the jitter of the policy', () => {
     const over = settleOver({ jitter: 'full' });
-    over.settle.onFailed(arrive(over, 'a'), new Error('no'));
+    over.settle.onFailed(arrive(over, 'a'), new Error('no'), 'handle');
     expect(over.seen.retries).toEqual(['attempt 1, 50 ms']);
   });
 
@@ -175,9 +175,9 @@ describe('Settle, failed', () => {
     const over = settleOver({ attemptsMax: 2 });
     const lane = arrive(over, 'a', 'b');
     const cause = new Error('no');
-    over.settle.onFailed(lane, new Error('first'));
+    over.settle.onFailed(lane, new Error('first'), 'handle');
     while (over.clock.step());
-    over.settle.onFailed(lane, cause);
+    over.settle.onFailed(lane, cause, 'handle');
     expect(over.fatal).toEqual([expect.any(HandlerError)]);
     expect(over.fatal[0]).toMatchObject({ topic: 't', partition: 0, offset: 0, attempt: 2, cause });
     expect([over.partition.tracker.committable, over.partition.uncommitted, over.settle.completed]).toEqual([
@@ -193,7 +193,7 @@ describe('Settle, failed', () => {
     const lane = arrive(over, 'a', 'a');
     over.takeSent();
     over.partition[end]();
-    over.settle.onFailed(lane, new Error('no'));
+    over.settle.onFailed(lane, new Error('no'), 'handle');
     over.settle.onReported();
     expect([over.fatal, over.seen.retries, over.clock.step()]).toEqual([[], [], false]);
     expect([over.takeSent(), over.partition.inFlight, over.partition.tracker.committable]).toEqual([[], 0, 0]);
@@ -201,7 +201,7 @@ describe('Settle, failed', () => {
 
   test('a retry that waits when its partition drains never runs', () => {
     const over = settleOver();
-    over.settle.onFailed(arrive(over, 'a'), new Error('no'));
+    over.settle.onFailed(arrive(over, 'a'), new Error('no'), 'handle');
     over.takeSent();
     over.partition.drain();
     while (over.clock.step());
@@ -212,7 +212,7 @@ describe('Settle, failed', () => {
     const over = settleOver();
     const lane = arrive(over, 'a');
     over.takeSent();
-    over.settle.onFailed(lane, new Error('no'));
+    over.settle.onFailed(lane, new Error('no'), 'handle');
     over.partition.userPaused = true;
     while (over.clock.step());
     expect([over.takeSent(), lane.state, over.partition.release()]).toEqual([[], 'held', [lane]]);
@@ -228,7 +228,7 @@ describe('Settle, a thread lost', () => {
     const other = over.partition.lanes.get('b') as Lane;
     over.takeSent();
     over.settle.onCompleted(lane, 1);
-    over.settle.onThreadLost(lost, [lane, other]);
+    over.settle.onThreadLost(lost, [lane, other], []);
     expect([over.takeSent(), lane.head?.attempt, over.partition.inFlight]).toEqual([['a@1', 'b@2'], 1, 2]);
     expect([over.seen.warnings, over.seen.settled, over.seen.retries]).toEqual([[lost], 1, []]);
   });
@@ -238,7 +238,7 @@ describe('Settle, a thread lost', () => {
     const lane = arrive(over, 'a');
     over.takeSent();
     over.partition.drain();
-    over.settle.onThreadLost(lost, [lane]);
+    over.settle.onThreadLost(lost, [lane], []);
     expect([over.takeSent(), over.partition.inFlight, over.seen.settled]).toEqual([[], 0, 1]);
   });
 

@@ -5,7 +5,7 @@
  * held or forgotten. Outcomes of partitions that are gone change nothing.
  */
 
-import { HandlerError, type KeylaneError, type ThreadLostError } from '../errors.ts';
+import { type FailureStage, HandlerError, type KeylaneError, type ThreadLostError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -41,7 +41,7 @@ export class Settle implements ExecutorListener {
     if (lane.inFlight === 0) this.#land(lane);
   }
 
-  onFailed(lane: Lane, error: Error): void {
+  onFailed(lane: Lane, error: Error, stage: FailureStage): void {
     const delivery = lane.head as Delivery;
     const { topic, partition } = lane.partition;
     const { offset } = delivery.record;
@@ -50,7 +50,7 @@ export class Settle implements ExecutorListener {
     // Of a partition that drains or is gone, the record will be delivered again, here or elsewhere.
     if (lane.partition.state !== 'active') return;
     const { options, clock, random, events } = this.#parts;
-    const failure = new HandlerError({ topic, partition, offset, attempt }, error);
+    const failure = new HandlerError({ topic, partition, offset, attempt }, error, stage);
     const delayMs = retryDelayMs(options.retry, attempt, random);
     if (delayMs === undefined) {
       this.#parts.onFatal(failure);
@@ -70,7 +70,7 @@ export class Settle implements ExecutorListener {
     this.#parts.onSettled();
   }
 
-  onThreadLost(error: ThreadLostError, lanes: readonly Lane[]): void {
+  onThreadLost(error: ThreadLostError, lanes: readonly Lane[], _suspects: readonly Lane[]): void {
     this.#parts.events.emit('warning', error);
     for (const lane of lanes) this.#land(lane);
     this.onReported();
