@@ -14,6 +14,9 @@ export type KeylaneErrorCode =
   | 'ERR_THREAD_CRASH_LOOP'
   | 'ERR_KAFKA'
   | 'ERR_COMMIT'
+  | 'ERR_OFFSET_SKIPPED'
+  | 'ERR_OFFSET_BACK'
+  | 'ERR_OFFSET_MAP'
   | 'ERR_DRAIN_TIMEOUT'
   | 'ERR_CLOSED'
   | 'ERR_INVARIANT';
@@ -102,6 +105,34 @@ export class KafkaError extends KeylaneError {
     super(code, message, details.cause === undefined ? undefined : { cause: details.cause });
     this.kafkaCode = details.kafkaCode;
     this.fatal = details.fatal ?? false;
+  }
+}
+
+/**
+ * The operator must look: a partition's log is not what the committed offset promised.
+ *
+ * - `ERR_OFFSET_SKIPPED`: records were deleted (retention, or by hand) before they were consumed. They are lost.
+ * - `ERR_OFFSET_BACK`: the log was cut off, or made anew, below what was consumed. Delivery began again further back.
+ * - `ERR_OFFSET_MAP`: what completed above the committed offset cannot be read. Some records run again.
+ */
+export class OffsetError extends KeylaneError {
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset that was due. */
+  readonly expected: number;
+  /** The offset that came instead. */
+  readonly offset: number;
+
+  constructor(
+    code: 'ERR_OFFSET_SKIPPED' | 'ERR_OFFSET_BACK' | 'ERR_OFFSET_MAP',
+    at: { topic: string; partition: number; expected: number; offset: number },
+    what: string,
+  ) {
+    super(code, `${at.topic}[${at.partition}]: ${what}`);
+    this.topic = at.topic;
+    this.partition = at.partition;
+    this.expected = at.expected;
+    this.offset = at.offset;
   }
 }
 

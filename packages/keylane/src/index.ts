@@ -12,6 +12,7 @@ export {
   KafkaError,
   KeylaneError,
   type KeylaneErrorCode,
+  OffsetError,
   ThreadLostError,
 } from './errors.ts';
 export type { ConsumerEvents, ConsumerState, Listener } from './events.ts';

@@ -63,6 +63,12 @@ export interface ConsumerOptions {
   /** Completed records after which a commit is made early. Default 100,000. */
   readonly commitRecordsMax?: number;
   /**
+   * Characters that a commit's metadata may have, for the map of what completed above the committed offset. Records
+   * are handed out only as far as the map is sure to hold them. Default 4,095: the broker's default of
+   * `offset.metadata.max.bytes`, less the character the client adds.
+   */
+  readonly offsetMapCharactersMax?: number;
+  /**
    * Milliseconds that running handlers are awaited before a partition is given back, or at the close. Default 20,000.
    */
   readonly drainTimeoutMs?: number;
@@ -165,6 +171,10 @@ const schema = z.strictObject({
   recordsPerPollMax: count.max(100_000).default(1_000),
   commitIntervalMs: duration(1).default(1_000),
   commitRecordsMax: count.default(100_000),
+  offsetMapCharactersMax: count
+    .min(64)
+    .max(2 ** 15)
+    .default(4_095),
   drainTimeoutMs: duration().default(20_000),
   startTimeoutMs: duration(1).default(30_000),
   retry: z

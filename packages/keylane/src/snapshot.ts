@@ -14,14 +14,16 @@ export interface PartitionSnapshot {
   readonly partition: number;
   /** What the group has committed, as the broker says; `null` where it has nothing. */
   readonly committed: number | null;
-  /** What the next commit will say; before the first record what is committed, `null` where nothing is. */
+  /** What the next commit will say; `null` while nothing is known. */
   readonly committable: number | null;
-  /** One past the last record taken in; `null` before the first. */
+  /** The offset that comes next: one past the last record taken in; `null` while nothing is known. */
   readonly position: number | null;
   /** The end a consumer can reach, as of the client's last statistics; `null` before the first. */
   readonly endOffset: number | null;
   /** Records from the committable offset to the end; `null` while either is unknown. */
   readonly lag: number | null;
+  /** Fetched ahead and waiting inside the client, outside the JavaScript heap, as of its last statistics. */
+  readonly fetched: { readonly records: number; readonly bytes: number };
   /** Records held: queued, running or waiting for a retry. */
   readonly buffered: number;
   /** Records with a thread. */
@@ -58,9 +60,9 @@ export function takeSnapshot(
 }
 
 function partitionSnapshot(partition: Partition): PartitionSnapshot {
-  const committed = partition.committed ?? null;
-  const { committable = committed, position = committed } = partition.tracker;
-  const endOffset = partition.endOffset ?? null;
+  const { committed = null, statistics } = partition;
+  const { committable = null, position = null } = partition.tracker;
+  const endOffset = statistics === undefined || statistics.endOffset < 0 ? null : statistics.endOffset;
   // Statistics are some seconds old, so the end may seem to lie behind what was taken in since.
   const end = endOffset === null || position === null ? endOffset : Math.max(endOffset, position);
   return {
@@ -71,6 +73,7 @@ function partitionSnapshot(partition: Partition): PartitionSnapshot {
     position,
     endOffset: end,
     lag: end === null || committable === null ? null : end - committable,
+    fetched: { records: statistics?.fetchedRecords ?? 0, bytes: statistics?.fetchedBytes ?? 0 },
     buffered: partition.bufferedRecords,
     inFlight: partition.inFlight,
     retrying: partition.waiting.size,

@@ -8,11 +8,20 @@
 import { DrainError, type KafkaError, type KeylaneError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
-import type { Client, ClientRecord, PartitionOffset, PartitionStatistics, TopicPartition } from './client.ts';
+import {
+  type Client,
+  type ClientRecord,
+  type CommittedOffset,
+  type PartitionOffset,
+  type PartitionStatistics,
+  partitionName,
+  type TopicPartition,
+} from './client.ts';
 import type { Clock, Timer } from './clock.ts';
-import type { OffsetStore } from './committer.ts';
+import type { OffsetStore, Uncommitted } from './committer.ts';
 import type { Delivery } from './delivery.ts';
 import { asFatal } from './guard.ts';
+import { LogWatch } from './log-watch.ts';
 import { Partition, type PartitionShared } from './partition.ts';
 
 /** How long a drain waits for its last commit: a broker that is away must not hold up a rebalance or the close. */
@@ -20,12 +29,14 @@ const FLUSH_MS = 5_000;
 
 export interface AssignmentParts {
   readonly options: Pick<ResolvedOptions, 'drainTimeoutMs'>;
-  readonly client: Pick<Client, 'assign' | 'unassign' | 'committed'>;
+  readonly client: Pick<Client, 'assign' | 'unassign' | 'committed' | 'watermarks'>;
   readonly clock: Clock;
   readonly events: Events;
   readonly shared: PartitionShared;
-  /** Commits all that is committable; see `committer.ts`. */
-  readonly flush: () => Promise<boolean>;
+  /** Commits for as long as `wanted` holds; see `committer.ts`. */
+  readonly flush: (wanted: () => boolean) => Promise<void>;
+  /** Does this while no call of `consume` is under way; see `poller.ts`. */
+  readonly betweenPolls: (action: () => void) => void;
   /** A partition came in; whatever must be paused from its start is paused. */
   readonly onOpened: (partitions: readonly Partition[]) => void;
   readonly onFatal: (error: KeylaneError) => void;
@@ -36,6 +47,7 @@ export interface AssignmentParts {
 export class Assignment implements OffsetStore {
   readonly #byTopic: Map<string, (Partition | undefined)[]> = new Map();
   readonly #parts: AssignmentParts;
+  readonly #watch: LogWatch;
   /** Rebalances are answered one after the other. */
   #rebalances: Promise<void> = Promise.resolve();
   #drainers: (() => void)[] = [];
@@ -44,14 +56,28 @@ export class Assignment implements OffsetStore {
 
   constructor(parts: AssignmentParts) {
     this.#parts = parts;
+    this.#watch = new LogWatch(parts.client, parts.events);
   }
 
-  /** Takes a record in; `undefined` where its partition is not (or no longer) ours, or it was delivered before. */
+  /** Takes a record in; `undefined` where its partition is not (or no longer) ours, or it needs no run. */
   register(record: ClientRecord): Delivery | undefined {
-    const partition = this.#byTopic.get(record.topic)?.[record.partition];
+    let partition = this.#byTopic.get(record.topic)?.[record.partition];
     if (partition === undefined || partition.state !== 'active' || this.#closing) return undefined;
+    const { position } = partition.tracker;
+    if (position !== undefined && record.offset > position) this.#watch.onAhead(partition, record.offset);
+    else if (position !== undefined && record.offset < position && this.#watch.isRewound(partition, record)) {
+      partition = this.#reopen(partition);
+    }
     this.#age += 1;
     return partition.register(record, this.#age);
+  }
+
+  /** A partition was read to its end; `offset` comes next there. */
+  onEnd({ offset, ...topicPartition }: PartitionOffset): void {
+    const partition = this.find(topicPartition);
+    if (partition === undefined || partition.state !== 'active' || this.#closing) return;
+    if (offset > (partition.tracker.position ?? offset)) this.#watch.onAhead(partition, offset);
+    partition.tracker.skipTo(offset);
   }
 
   /** The partitions that are ours. */
@@ -65,35 +91,52 @@ export class Assignment implements OffsetStore {
     return this.#byTopic.get(topic)?.[partition];
   }
 
-  uncommitted(): PartitionOffset[] {
-    return this.open().flatMap(({ topic, partition, uncommitted: offset }) =>
-      offset === undefined ? [] : [{ topic, partition, offset }],
-    );
-  }
-
-  confirm({ offset, ...topicPartition }: PartitionOffset): void {
-    const partition = this.find(topicPartition);
-    if (partition !== undefined) partition.committed = Math.max(offset, partition.committed ?? offset);
+  uncommitted(): Uncommitted[] {
+    return this.open()
+      .filter(({ dirty }) => dirty)
+      .map((partition) => partition.uncommitted());
   }
 
   onStatistics(statistics: readonly PartitionStatistics[]): void {
-    for (const { endOffset, ...topicPartition } of statistics) {
-      const partition = this.find(topicPartition);
-      if (partition !== undefined && endOffset >= 0) partition.endOffset = endOffset;
+    for (const one of statistics) {
+      const partition = this.find(one);
+      if (partition !== undefined) partition.statistics = one;
     }
   }
 
   onAssigned(assigned: readonly TopicPartition[]): void {
     this.#next(async () => {
       const committed = this.#closing || assigned.length === 0 ? [] : await this.#committed(assigned);
-      this.#parts.client.assign(assigned);
-      // What comes while we close is answered, but nothing of it is taken in.
-      if (this.#closing || assigned.length === 0) return;
-      const partitions = assigned.map((topicPartition) => this.#add(topicPartition));
-      for (const offset of committed) this.confirm(offset);
-      this.#parts.onOpened(partitions);
-      this.#parts.events.emit('assigned', { partitions: assigned });
+      // What a call under way brings may still be of an earlier assignment: its records, taken for ours, would seem to
+      // be ahead of those that begin at the committed offset, and these would be dropped as delivered twice.
+      await new Promise<void>((resolve) => {
+        this.#parts.betweenPolls(() => {
+          this.#assign(assigned, committed);
+          resolve();
+        });
+      });
     });
+  }
+
+  #assign(assigned: readonly TopicPartition[], committed: readonly CommittedOffset[]): void {
+    const { client, events, onOpened } = this.#parts;
+    const offsets = new Map(committed.map((offset) => [partitionName(offset), offset]));
+    client.assign(
+      assigned.map(({ topic, partition }) => {
+        const offset = offsets.get(partitionName({ topic, partition }))?.offset;
+        return offset === undefined ? { topic, partition } : { topic, partition, offset };
+      }),
+    );
+    // What comes while we close is answered, but nothing of it is taken in.
+    if (this.#closing || assigned.length === 0) return;
+    const partitions = assigned.map((topicPartition) => this.#add(topicPartition));
+    for (const partition of partitions) {
+      const offset = offsets.get(partitionName(partition));
+      const problem = offset && partition.restore(offset);
+      if (offset !== undefined && problem !== undefined) this.#watch.onMetadata(offset, problem);
+    }
+    onOpened(partitions);
+    events.emit('assigned', { partitions: assigned });
   }
 
   onRevoked(revoked: readonly TopicPartition[], lost: boolean): void {
@@ -136,7 +179,14 @@ export class Assignment implements OffsetStore {
       this.#drainers.push(check);
       check();
     });
-    await Promise.race([flush(), new Promise<void>((resolve) => (flushTimer = clock.after(FLUSH_MS, resolve)))]);
+    let inTime = true;
+    const limit = new Promise<void>((resolve) => {
+      flushTimer = clock.after(FLUSH_MS, () => {
+        inTime = false;
+        resolve();
+      });
+    });
+    await Promise.race([flush(() => inTime && partitions.some(({ dirty }) => dirty)), limit]);
     flushTimer?.stop();
     return inFlight() === 0;
   }
@@ -157,7 +207,7 @@ export class Assignment implements OffsetStore {
   }
 
   /** What the group has committed; without it we only know less, so a broker that does not say is no reason to wait. */
-  async #committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+  async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
     try {
       return await this.#parts.client.committed(partitions);
     } catch (error) {
@@ -184,6 +234,14 @@ export class Assignment implements OffsetStore {
     this.#byTopic.set(topic, partitions);
     partitions[number]?.close();
     partitions[number] = partition;
+    return partition;
+  }
+
+  /** The same partition from its start: nothing that was known of its offsets holds any more. */
+  #reopen(before: Partition): Partition {
+    const partition = this.#add(before);
+    partition.clientPaused = before.clientPaused;
+    this.#parts.onOpened([partition]);
     return partition;
   }
 

@@ -8,7 +8,7 @@
 import { KafkaError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { type Client, type CommitAnswer, type PartitionOffset, partitionName } from './client.ts';
+import { type Client, type CommitAnswer, type CommittedOffset, type PartitionOffset, partitionName } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 
 /**
@@ -16,13 +16,21 @@ import type { Clock, Timer } from './clock.ts';
  * lost.
  */
 const ANSWER_MS = 90_000;
+/** A flush waits this long before it tries a refused commit again: a rebalance refuses some for a moment. */
+const RETRY_MS = 100;
+
+/** What a commit tells the broker about one partition, and whom to tell what became of it. */
+export interface Uncommitted extends CommittedOffset {
+  /** The broker has it. */
+  confirm(): void;
+  /** The broker refused it. */
+  refuse(error: KafkaError): void;
+}
 
 /** What the committer needs of the partitions; `assignment.ts` implements it. */
 export interface OffsetStore {
-  /** Offsets that are committable and not yet committed, of partitions that are ours. */
-  uncommitted(): PartitionOffset[];
-  /** The broker has this offset now. */
-  confirm(offset: PartitionOffset): void;
+  /** What a commit would tell the broker that it does not have, of partitions that are ours. */
+  uncommitted(): Uncommitted[];
 }
 
 export interface CommitterParts {
@@ -37,9 +45,10 @@ export class Committer {
   #stopped = false;
   #interval: Timer | undefined = undefined;
   #answerTimer: Timer | undefined = undefined;
-  /** The offsets of the commit in flight, by name, and who waits to learn whether all were taken. */
-  #inFlight: { readonly names: ReadonlySet<string>; readonly waiting: ((taken: boolean) => void)[] } | undefined =
-    undefined;
+  /** The commit in flight, by the names of its offsets, and who waits to learn whether all of it was taken. */
+  #inFlight:
+    | { readonly offsets: ReadonlyMap<string, Uncommitted>; readonly waiting: ((taken: boolean) => void)[] }
+    | undefined = undefined;
   #completedAtCommit = 0;
   readonly #parts: CommitterParts;
 
@@ -66,25 +75,30 @@ export class Committer {
 
   onAnswered(answers: readonly CommitAnswer[], error: KafkaError | undefined): void {
     const taken = answers.filter((answer) => error === undefined && answer.error === undefined);
-    for (const offset of taken) this.#parts.store.confirm(offset);
     if (taken.length > 0) this.#parts.events.emit('committed', { offsets: taken });
-    if (taken.length < answers.length || error !== undefined)
-      this.#parts.events.emit('warning', refusal(answers, error));
+    const whole = taken.length === answers.length && error === undefined;
+    if (!whole) this.#parts.events.emit('warning', refusal(answers, error));
     // An answer that comes after it was given up may find another commit in flight: that one still has its own to come.
-    const names = this.#inFlight?.names;
-    if (names?.size === answers.length && answers.every((answer) => names.has(offsetName(answer)))) {
-      this.#answered(error === undefined && taken.length === answers.length);
+    const offsets = this.#inFlight?.offsets;
+    if (offsets === undefined || !isAnswerTo(offsets, answers, error)) return;
+    for (const answer of answers) {
+      const offset = offsets.get(offsetName(answer)) as Uncommitted;
+      const refused = error ?? answer.error;
+      if (refused === undefined) offset.confirm();
+      else offset.refuse(refused);
     }
+    this.#answered(whole);
   }
 
   /**
-   * Commits all that is committable now: waits for the commit in flight, then sends what is left. Resolves with
-   * whether the broker has it all; a refusal is reported as a warning and not tried again here.
+   * Commits what is committable now until nothing is left for which `wanted` holds: waits for the commit in flight,
+   * sends the rest, and tries again what was refused. Gives up only when the committer stops.
    */
-  async flush(): Promise<boolean> {
+  async flush(wanted: () => boolean): Promise<void> {
     while (this.#inFlight !== undefined) await this.#answer();
-    if (this.#stopped) return false;
-    return this.#commit() ? this.#answer() : true;
+    while (wanted() && this.#commit()) {
+      if (!(await this.#answer())) await this.#pause();
+    }
   }
 
   /** No further commits, and no waiting for an answer. */
@@ -99,7 +113,7 @@ export class Committer {
     if (this.#stopped || this.#inFlight !== undefined) return this.#inFlight !== undefined;
     const offsets = this.#parts.store.uncommitted();
     if (offsets.length === 0) return false;
-    this.#inFlight = { names: new Set(offsets.map(offsetName)), waiting: [] };
+    this.#inFlight = { offsets: new Map(offsets.map((offset) => [offsetName(offset), offset])), waiting: [] };
     this.#answerTimer = this.#parts.clock.after(ANSWER_MS, () => {
       const error = new KafkaError('ERR_COMMIT', `a commit was not answered within ${ANSWER_MS} ms`, {
         kafkaCode: -185,
@@ -107,12 +121,19 @@ export class Committer {
       this.#parts.events.emit('warning', error);
       this.#answered(false);
     });
-    this.#parts.client.commit(offsets.map((offset) => ({ ...offset, metadata: '' })));
+    this.#parts.client.commit(
+      offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })),
+    );
     return true;
   }
 
   #answer(): Promise<boolean> {
     return new Promise((resolve) => this.#inFlight?.waiting.push(resolve));
+  }
+
+  /** Between a refusal and the next try. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#parts.clock.after(RETRY_MS, resolve));
   }
 
   #answered(taken: boolean): void {
@@ -121,6 +142,16 @@ export class Committer {
     this.#inFlight = undefined;
     for (const resolve of waiting) resolve(taken);
   }
+}
+
+/** Whether these are the answers to that commit; a request that failed as a whole may name no partition at all. */
+function isAnswerTo(
+  offsets: ReadonlyMap<string, Uncommitted>,
+  answers: readonly CommitAnswer[],
+  error: KafkaError | undefined,
+): boolean {
+  if (answers.length === 0) return error !== undefined;
+  return answers.length === offsets.size && answers.every((answer) => offsets.has(offsetName(answer)));
 }
 
 function offsetName(offset: PartitionOffset): string {

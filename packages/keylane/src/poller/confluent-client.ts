@@ -23,6 +23,8 @@ import { topicPattern } from './topic-pattern.ts';
 const ASSIGN_PARTITIONS = -175;
 const REVOKE_PARTITIONS = -174;
 const ALL_BROKERS_DOWN = -187;
+/** `auto.offset.reset` is `error`, and there is no offset to begin at. */
+const AUTO_OFFSET_RESET = -140;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** How long an assignment waits for the committed offsets. */
 const COMMITTED_MS = 5_000;
@@ -247,7 +249,7 @@ function isCooperative(consumer: Consumer): boolean {
 
 function toKafkaError(error: LibrdKafkaError, what: string): KafkaError {
   const { code = -1, message, isFatal = false } = error as Partial<LibrdKafkaError> & Error;
-  const fatal = isFatal && code !== ALL_BROKERS_DOWN;
+  const fatal = code === AUTO_OFFSET_RESET || (isFatal && code !== ALL_BROKERS_DOWN);
   return new KafkaError('ERR_KAFKA', `${what}: ${message}`, { kafkaCode: Number(code), fatal, cause: error });
 }
 

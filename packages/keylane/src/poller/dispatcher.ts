@@ -11,13 +11,15 @@
 import { assert } from '../errors.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
-import type { Lane } from './lane.ts';
+import type { Lane, LanePartition } from './lane.ts';
 import { ReadyLanes } from './ready-lanes.ts';
 
 export class Dispatcher {
   readonly #threads: readonly ExecutorThread[];
   readonly #ready: readonly ReadyLanes[];
   readonly #stealing: boolean;
+  /** Partitions that hold lanes back until records before them complete. */
+  readonly #behind: Set<LanePartition> = new Set();
   #first = 0;
 
   constructor(threads: readonly ExecutorThread[], { affinity }: Pick<ResolvedOptions, 'affinity'>) {
@@ -41,6 +43,7 @@ export class Dispatcher {
 
   /** Gives every thread that wants some a frame of the oldest ready lanes. */
   dispatch(): void {
+    for (const partition of this.#behind) this.release(partition);
     // The first to choose changes, so that no thread is always served last.
     this.#first = (this.#first + 1) % this.#threads.length;
     for (let turn = 0; turn < this.#threads.length; turn += 1) {
@@ -50,6 +53,13 @@ export class Dispatcher {
     for (let turn = 0; turn < this.#threads.length; turn += 1) {
       this.#feed(this.#threadAt(turn), (thread) => (thread.load.freeSlots > 0 ? this.#fullest() : undefined));
     }
+  }
+
+  /** What was held may be handed out by now: a pause is over, or the offset map has room again. */
+  release(partition: LanePartition): void {
+    for (const lane of partition.release()) this.enqueue(lane);
+    if (partition.holding && partition.handsOut) this.#behind.add(partition);
+    else this.#behind.delete(partition);
   }
 
   #threadAt(turn: number): ExecutorThread {
@@ -66,7 +76,7 @@ export class Dispatcher {
       if (from === undefined) break;
       const lane = this.#take(from);
       if (lane === undefined) continue;
-      const count = Math.min(lane.length, room);
+      const count = lane.partition.admits(lane, Math.min(lane.length, room));
       lane.take(count);
       load.add(count);
       frame.push(lane);
@@ -78,9 +88,11 @@ export class Dispatcher {
   #take(thread: number): Lane | undefined {
     const lanes = this.#ready[thread] as ReadyLanes;
     for (let lane = lanes.pop(); lane !== undefined; lane = lanes.pop()) {
-      if (lane.partition.handsOut) return lane;
+      const { partition } = lane;
+      if (partition.handsOut && partition.admits(lane, 1) === 1) return lane;
+      if (partition.handsOut) this.#behind.add(partition);
       lane.state = 'held';
-      lane.partition.hold(lane);
+      partition.hold(lane);
     }
     return undefined;
   }

@@ -27,6 +27,12 @@ export interface LanePartition {
   /** Its records that are with a thread now; kept by its lanes. */
   inFlight: number;
   complete(delivery: Delivery): void;
+  /** How many of the lane's first `count` records may be handed out now. */
+  admits(lane: Lane, count: number): number;
+  /** Whether it holds lanes back. */
+  readonly holding: boolean;
+  /** The lanes that were held and need not be any more. */
+  release(): Lane[];
   /** The lane may not be handed out now; the partition gives it back when it may. */
   hold(lane: Lane): void;
   /** The lane has no records left. */

@@ -9,24 +9,26 @@
 import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
-import type { ClientRecord, TopicPartition } from './client.ts';
+import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition } from './client.ts';
 import type { Timer } from './clock.ts';
+import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
 import { Lane, type LanePartition } from './lane.ts';
 import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
+import { decodeOffsetMap, encodeOffsetMap, offsetMapLimits } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
-
-/** A record that never completes must not let the tracker grow without end; past this the partition counts as full. */
-const SPAN_MAX = 100_000;
 
 /** What all partitions of a consumer share. */
 export interface PartitionShared {
-  readonly options: Pick<ResolvedOptions, 'bufferedRecordsPerPartitionMax'>;
+  readonly options: Pick<ResolvedOptions, 'bufferedRecordsPerPartitionMax' | 'offsetMapCharactersMax'>;
   /** How many threads lanes may prefer. */
   readonly threads: number;
   readonly laneKey: (record: ClientRecord) => string | undefined;
   readonly budget: Budget;
 }
+
+/** What the broker answers to metadata longer than it allows. */
+const OFFSET_METADATA_TOO_LARGE = 12;
 
 export class Partition implements LanePartition {
   state: 'active' | 'draining' | 'closed' = 'active';
@@ -40,23 +42,40 @@ export class Partition implements LanePartition {
   inFlight = 0;
   /** What the group has committed, as the broker says; undefined where it has nothing. */
   committed: number | undefined = undefined;
-  /** The end a consumer can reach, from the client's statistics; undefined before the first. */
-  endOffset: number | undefined = undefined;
+  /** What the client's statistics said last; undefined before the first. */
+  statistics: PartitionStatistics | undefined = undefined;
   readonly waiting: Map<Lane, Timer> = new Map();
 
   readonly topic: string;
   readonly partition: number;
-  readonly tracker: OffsetTracker = new OffsetTracker();
+  readonly tracker: OffsetTracker;
   readonly lanes: Map<string, Lane> = new Map();
   readonly #shared: PartitionShared;
   #held: Lane[] = [];
-  /** Where it began: nothing at or below needs a commit. */
-  #start: number | undefined = undefined;
+  /** What of the tracker the broker has. */
+  #committedVersion = 0;
+  /** False once the broker refused an offset map: it allows less than we were told. */
+  #mapFits = true;
+  /** False until the first record came. */
+  #begun = false;
+  #leaderEpoch = -1;
 
   constructor({ topic, partition }: TopicPartition, shared: PartitionShared) {
     this.topic = topic;
     this.partition = partition;
     this.#shared = shared;
+    this.tracker = new OffsetTracker(offsetMapLimits(shared.options.offsetMapCharactersMax));
+  }
+
+  /** Begins at what the group committed; returns what is wrong with the metadata there, if anything is. */
+  restore({ offset, metadata }: CommittedOffset): string | undefined {
+    this.committed = offset;
+    const map = decodeOffsetMap(offset, metadata);
+    if ('problem' in map) {
+      this.tracker.restore(offset, []);
+      return map.problem;
+    }
+    return this.tracker.restore(offset, map.ranges) ? undefined : 'it is larger than offsetMapCharactersMax allows';
   }
 
   get handsOut(): boolean {
@@ -66,24 +85,25 @@ export class Partition implements LanePartition {
   /** True when no more should be fetched for this partition. */
   get full(): boolean {
     const { bufferedRecordsPerPartitionMax } = this.#shared.options;
-    return this.bufferedRecords >= bufferedRecordsPerPartitionMax || this.tracker.span >= SPAN_MAX;
+    return this.bufferedRecords >= bufferedRecordsPerPartitionMax || this.tracker.loadOfAll > 1;
   }
 
   /** True once enough is free to make it worth fetching again what a pause threw away. */
   get relieved(): boolean {
     const { bufferedRecordsPerPartitionMax } = this.#shared.options;
-    return this.bufferedRecords <= bufferedRecordsPerPartitionMax / 2 && this.tracker.span <= SPAN_MAX / 2;
+    return this.bufferedRecords <= bufferedRecordsPerPartitionMax / 2 && this.tracker.loadOfAll <= 1 / 2;
   }
 
-  /** Takes a delivered record in and queues it in its lane; `undefined` for one that was delivered before. */
+  /**
+   * Takes a delivered record in and queues it in its lane; `undefined` for one that needs no run, because it was
+   * delivered before or the offset map says that it is complete.
+   */
   register(record: ClientRecord, age: number): Delivery | undefined {
-    const lane = this.#laneOf(this.#shared.laneKey(record), age);
     const ticket = this.tracker.register(record.offset);
-    if (ticket === undefined) {
-      if (lane.length === 0) this.forget(lane);
-      return undefined;
-    }
-    if (this.#start === undefined) this.#begin(record.offset);
+    this.#begun = true;
+    if (record.leaderEpoch !== undefined) this.#leaderEpoch = Math.max(this.#leaderEpoch, record.leaderEpoch);
+    if (ticket === undefined) return undefined;
+    const lane = this.#laneOf(this.#shared.laneKey(record), age);
     const bytes = bytesOf(record);
     const delivery = new Delivery(record, lane, ticket, age, bytes);
     lane.push(delivery);
@@ -93,11 +113,53 @@ export class Partition implements LanePartition {
     return delivery;
   }
 
-  /** The offset to commit, where it is past what the broker has; the committer asks. */
-  get uncommitted(): number | undefined {
-    const { committable } = this.tracker;
-    const known = this.committed ?? this.#start;
-    return committable !== undefined && known !== undefined && committable > known ? committable : undefined;
+  /**
+   * True for a record that lies below what was delivered already and yet is no duplicate: the log was cut off from
+   * above (its records have a later leader epoch), or is another one (it ends below where we are).
+   *
+   * @param end the log's end, as far as the client knows
+   */
+  isRewound({ offset, leaderEpoch = -1 }: ClientRecord, end: number | undefined): boolean {
+    const { position } = this.tracker;
+    if (position === undefined || offset >= position) return false;
+    return !this.#begun || leaderEpoch > this.#leaderEpoch || (end !== undefined && end < position);
+  }
+
+  /** Whether a commit would tell the broker anything new. */
+  get dirty(): boolean {
+    return this.state !== 'closed' && this.tracker.version !== this.#committedVersion;
+  }
+
+  /** What a commit should say; the committer asks. */
+  uncommitted(): Uncommitted {
+    const { topic, partition, tracker } = this;
+    const { committable, version } = tracker;
+    assert(committable !== undefined && this.dirty, 'a partition with nothing to commit was asked for it');
+    const offset = committable;
+    return {
+      topic,
+      partition,
+      offset,
+      metadata: this.#mapFits ? encodeOffsetMap(offset, tracker.completed()) : '',
+      confirm: () => {
+        this.committed = offset;
+        this.#committedVersion = version;
+      },
+      refuse: (error) => {
+        if (error.kafkaCode === OFFSET_METADATA_TOO_LARGE) this.#mapFits = false;
+      },
+    };
+  }
+
+  /** How many of the lane's first `count` records may be handed out: with more, the offset map might not fit. */
+  admits(lane: Lane, count: number): number {
+    if (this.tracker.loadOfAll <= 1) return count;
+    let admitted = 0;
+    for (let delivery = lane.head; delivery !== undefined && admitted < count; delivery = delivery.next) {
+      if (this.tracker.load(delivery.ticket) > 1) break;
+      admitted += 1;
+    }
+    return admitted;
   }
 
   complete(delivery: Delivery): void {
@@ -112,11 +174,16 @@ export class Partition implements LanePartition {
     if (this.state === 'active') this.#held.push(lane);
   }
 
-  /** The lanes that were held while this partition handed nothing out. */
+  get holding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /** The lanes that were held and need not be any more. */
   release(): Lane[] {
+    if (!this.handsOut || this.#held.length === 0) return [];
     const held = this.#held;
-    this.#held = [];
-    return held;
+    this.#held = held.filter((lane) => this.admits(lane, 1) === 0);
+    return this.#held.length === 0 ? held : held.filter((lane) => this.admits(lane, 1) === 1);
   }
 
   forget(lane: Lane): void {
@@ -141,12 +208,6 @@ export class Partition implements LanePartition {
     this.bufferedRecords = 0;
     this.bufferedBytes = 0;
     this.lanes.clear();
-  }
-
-  /** Where delivery begins may lie before what was committed (the topic was made anew): then that counts no longer. */
-  #begin(offset: number): void {
-    this.#start = offset;
-    if (this.committed !== undefined && this.committed > offset) this.committed = undefined;
   }
 
   #stopRetries(): void {

@@ -67,7 +67,8 @@ export class Pipeline {
       clock,
       events,
       shared: { options, threads: executor.threads.length, laneKey: laneKeys(options), budget: this.budget },
-      flush: () => this.#committer.flush(),
+      flush: (wanted) => this.#committer.flush(wanted),
+      betweenPolls: (action) => this.#poller.betweenPolls(action),
       onOpened: (partitions) => this.#applyUserPauses(partitions),
       onRebalancing,
       onFatal,
@@ -156,7 +157,7 @@ export class Pipeline {
   #applyUserPauses(partitions: readonly Partition[]): void {
     for (const partition of partitions) {
       partition.userPaused = this.#userPaused.all !== this.#userPaused.except.has(nameOf(partition));
-      if (partition.handsOut) for (const lane of partition.release()) this.dispatcher.enqueue(lane);
+      this.dispatcher.release(partition);
     }
     this.#pauses.apply(partitions);
   }

@@ -8,7 +8,7 @@
 import type { KafkaError } from '../errors.ts';
 import type { Assignment } from './assignment.ts';
 import type { Budget } from './budget.ts';
-import type { Client, ClientRecord } from './client.ts';
+import type { Client, ClientRecord, PartitionOffset } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Guard } from './guard.ts';
@@ -29,7 +29,7 @@ export interface PollerParts {
   readonly clock: Clock;
   readonly budget: Budget;
   readonly pauses: Pauses;
-  readonly assignment: Assignment;
+  readonly assignment: Pick<Assignment, 'register' | 'onEnd'>;
   readonly dispatcher: Dispatcher;
   readonly onError: (error: KafkaError) => void;
 }
@@ -42,12 +42,13 @@ export class Poller {
   #fullSince: number | undefined = undefined;
   #ticker: Timer | undefined = undefined;
   #stopped: (() => void) | undefined = undefined;
+  #between: (() => void)[] = [];
   readonly #parts: PollerParts;
   readonly #onConsumed: Parameters<Client['consume']>[1];
 
   constructor(parts: PollerParts) {
     this.#parts = parts;
-    this.#onConsumed = parts.guard((error, records) => this.#consumed(error, records));
+    this.#onConsumed = parts.guard((error, records, ends) => this.#consumed(error, records, ends));
   }
 
   start(): void {
@@ -66,6 +67,12 @@ export class Poller {
   poll(): void {
     if (this.#underWay) this.#announced = true;
     else this.#ask(0);
+  }
+
+  /** Does this while no call of `consume` is under way, with all that earlier calls brought taken in. */
+  betweenPolls(action: () => void): void {
+    if (this.#underWay) this.#between.push(action);
+    else action();
   }
 
   #ask(expected: number): void {
@@ -94,16 +101,23 @@ export class Poller {
     this.#parts.client.consume(recordsMax, this.#onConsumed);
   }
 
-  #consumed(error: KafkaError | undefined, records: readonly ClientRecord[]): void {
+  #consumed(error: KafkaError | undefined, records: readonly ClientRecord[], ends: readonly PartitionOffset[]): void {
     this.#underWay = false;
     this.#stopped?.();
     if (error !== undefined) this.#parts.onError(error);
     // The next call goes out before this answer is worked through: the client fetches while we register.
-    if (records.length > 0 || this.#announced) this.#ask(records.length);
-    if (records.length > 0) this.#take(records);
+    const more = records.length > 0 || this.#announced;
+    if (this.#between.length > 0) {
+      this.#take(records, ends);
+      for (const action of this.#between.splice(0)) action();
+      if (more) this.#ask(0);
+    } else {
+      if (more) this.#ask(records.length);
+      this.#take(records, ends);
+    }
   }
 
-  #take(records: readonly ClientRecord[]): void {
+  #take(records: readonly ClientRecord[], ends: readonly PartitionOffset[]): void {
     const { assignment, dispatcher, pauses } = this.#parts;
     for (const record of records) {
       const delivery = assignment.register(record);
@@ -112,6 +126,8 @@ export class Poller {
       if (lane.state === 'idle') dispatcher.enqueue(lane);
       pauses.onRegistered(lane.partition as Partition);
     }
-    dispatcher.dispatch();
+    // The records of a call come before the ends it met: an end never lies below one of them.
+    for (const end of ends) assignment.onEnd(end);
+    if (records.length > 0) dispatcher.dispatch();
   }
 }
