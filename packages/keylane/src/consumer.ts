@@ -28,6 +28,9 @@ const EDGES: Readonly<Record<ConsumerState, readonly ConsumerState[]>> = {
   failed: [],
 };
 
+/** What a terminal, an init system or a container's runtime sends to have a process end. */
+const END_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
 /** A running parallel consumer; `startConsumer` is the only way to one. */
 export interface Consumer extends AsyncDisposable {
   readonly state: ConsumerState;
@@ -136,6 +139,7 @@ export class RunningConsumer implements Consumer {
     this.#transition('running');
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
+    if (this.#options.installSignalHandlers) for (const name of END_SIGNALS) process.once(name, this.#onAbort);
     if (missing.length > 0) {
       const what = `topic(s) ${missing.join(', ')} do not exist, or this client may not see them`;
       const message = `${what}; they are consumed as soon as they do`;
@@ -175,6 +179,8 @@ export class RunningConsumer implements Consumer {
     this.#closing ??= (async () => {
       this.#transition('draining');
       this.#options.signal?.removeEventListener('abort', this.#onAbort);
+      // Whoever sends a second signal does not want to wait.
+      for (const name of END_SIGNALS) process.off(name, this.#onAbort);
       let error = cause;
       try {
         // After a fault of our own the state is not to be trusted: nothing more is committed.

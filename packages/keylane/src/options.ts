@@ -88,6 +88,11 @@ export interface ConsumerOptions {
   };
   /** Closes the consumer when it aborts. */
   readonly signal?: AbortSignal;
+  /**
+   * Closes the consumer on SIGTERM and SIGINT, in about `drainTimeoutMs` at most. The process then ends by itself when
+   * nothing else keeps it; a second signal ends it at once. Default false.
+   */
+  readonly installSignalHandlers?: boolean;
 }
 
 /** The options with every default filled in; frozen. */
@@ -196,6 +201,7 @@ const schema = z.strictObject({
     })
     .prefault({}),
   signal: z.instanceof(AbortSignal, { error: 'must be an AbortSignal' }).optional(),
+  installSignalHandlers: z.boolean().default(false),
 });
 
 /**

@@ -201,6 +201,7 @@ describe.each(brokers)('a consumer on the %s broker', (kind) => {
     expect(snapshot.partitions.find(({ partition }) => partition === 0)).toEqual({
       topic,
       partition: 0,
+      fetched: { records: 0, bytes: 0 },
       committed: 3,
       committable: 3,
       position: 3,

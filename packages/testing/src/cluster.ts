@@ -2,6 +2,8 @@
  * A test's own view of a cluster: producing, and reading what is committed and where partitions end.
  */
 import confluent, { type LibrdKafkaError } from '@confluentinc/kafka-javascript';
+import { bytes, call, connect, disconnect, TIMEOUT_MS } from './calls.ts';
+import { startTransactions, type Transactions } from './transactions.ts';
 
 /** A record to produce. */
 export interface RecordToProduce {
@@ -25,10 +27,13 @@ export interface ProduceOptions {
   readonly onProgress?: (produced: number) => void;
 }
 
-interface PartitionOffset {
+/** What a group has committed in a partition. */
+export interface CommittedOffset {
   readonly topic: string;
   readonly partition: number;
+  /** -1 where nothing is committed. */
   readonly offset: number;
+  readonly metadata?: string;
 }
 
 /** Connections to a cluster for a test. */
@@ -43,10 +48,17 @@ export interface Cluster extends AsyncDisposable {
   endOffsets(topic: string): Promise<number[]>;
   /** What the group committed in each partition; -1 where nothing. */
   committedOffsets(group: string, topic: string): Promise<number[]>;
+  /** The same with its metadata. */
+  committed(group: string, topic: string): Promise<CommittedOffset[]>;
+  /** Sets what a group without members has committed. */
+  commit(group: string, offsets: readonly CommittedOffset[]): Promise<void>;
+  /** Deletes the records below these offsets, as retention would. Not on the embedded broker. */
+  deleteRecords(below: readonly { topic: string; partition: number; offset: number }[]): Promise<void>;
+  /** A producer of transactions; fences an earlier one of the same id. */
+  transactions(transactionalId: string): Promise<Transactions>;
   close(): Promise<void>;
 }
 
-const TIMEOUT_MS = 30_000;
 /** The producer's queue holds 100,000 records; half of it in flight keeps it busy. */
 const IN_FLIGHT_MAX = 50_000;
 
@@ -89,45 +101,54 @@ export async function connectCluster(bootstrapServers: string): Promise<Cluster>
       return ends;
     },
     async committedOffsets(group, topic) {
-      const partitions = Array.from({ length: await partitionsOf(producer, topic) }, (_, partition) => ({
-        topic,
-        partition,
-      }));
-      const consumer = new confluent.KafkaConsumer(
-        { ...common, 'group.id': group, 'enable.auto.commit': false } as never,
-        {},
-      );
-      await connect(consumer);
-      const committed = await call<PartitionOffset[]>((done) =>
-        consumer.committed(partitions as never, TIMEOUT_MS, done as never),
-      );
-      await disconnect(consumer);
-      return committed.map(({ offset }) => offset ?? -1);
+      return (await committedOf(producer, common, group, topic)).map(({ offset }) => offset);
     },
+    committed: (group, topic) => committedOf(producer, common, group, topic),
+    commit: (group, offsets) => commitAs(common, group, offsets),
+    deleteRecords: (below) =>
+      withAdmin(common, (admin, done) =>
+        (admin as never as RecordDeleter).deleteRecords(below, { timeout: TIMEOUT_MS }, done),
+      ),
+    transactions: (transactionalId) => startTransactions(common, transactionalId),
     close: () => disconnect(producer),
     [Symbol.asyncDispose]: () => disconnect(producer),
   };
 }
 
-type Connectable = {
-  connect(options: never, done: (error: LibrdKafkaError) => void): unknown;
-  disconnect(done: () => void): unknown;
-};
 type Producer = InstanceType<typeof confluent.Producer>;
 type Admin = ReturnType<typeof confluent.AdminClient.create>;
 
-function connect(client: Connectable): Promise<unknown> {
-  return call((done) => client.connect({ timeout: TIMEOUT_MS } as never, done));
+/** What the type declarations leave out. */
+interface RecordDeleter {
+  deleteRecords(below: readonly unknown[], options: object, done: (error: LibrdKafkaError) => void): void;
 }
 
-function disconnect(client: Connectable): Promise<void> {
-  return new Promise((resolve) => client.disconnect(() => resolve()));
+async function committedOf(
+  producer: Producer,
+  common: object,
+  group: string,
+  topic: string,
+): Promise<CommittedOffset[]> {
+  const count = await partitionsOf(producer, topic);
+  const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+  const consumer = consumerOf(common, group);
+  await connect(consumer);
+  const committed = await call<{ offset?: number; metadata?: string }[]>((done) =>
+    consumer.committed(partitions as never, TIMEOUT_MS, done as never),
+  );
+  await disconnect(consumer);
+  return committed.map(({ offset = -1, metadata = '' }, partition) => ({ topic, partition, offset, metadata }));
 }
 
-function call<T>(
-  start: (done: (error: LibrdKafkaError | null | undefined, answer?: T) => void) => unknown,
-): Promise<T> {
-  return new Promise((resolve, reject) => start((error, answer) => (error ? reject(error) : resolve(answer as T))));
+async function commitAs(common: object, group: string, offsets: readonly CommittedOffset[]): Promise<void> {
+  const consumer = consumerOf(common, group);
+  await connect(consumer);
+  consumer.commitSync(offsets as never);
+  await disconnect(consumer);
+}
+
+function consumerOf(common: object, group: string): InstanceType<typeof confluent.KafkaConsumer> {
+  return new confluent.KafkaConsumer({ ...common, 'group.id': group, 'enable.auto.commit': false } as never, {});
 }
 
 async function withAdmin(
@@ -192,12 +213,4 @@ async function produceAll(
   } finally {
     producer.off('delivery-report', onReport as never);
   }
-}
-
-/** No bytes, but at an address: the binding takes an empty buffer without one for null. */
-const EMPTY = Buffer.alloc(1).subarray(0, 0);
-
-function bytes<T extends string | Uint8Array | null>(value: T): Buffer | null {
-  if (value === null) return null;
-  return value.length === 0 ? EMPTY : Buffer.from(value as string);
 }

@@ -3,6 +3,7 @@
  */
 export {
   type Cluster,
+  type CommittedOffset,
   connectCluster,
   type ProducedRecord,
   type ProduceOptions,
@@ -22,3 +23,4 @@ export {
   type Ordering,
 } from './guarantees.ts';
 export { SharedLog } from './shared-log.ts';
+export type { Transactions } from './transactions.ts';

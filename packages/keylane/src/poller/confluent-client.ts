@@ -121,7 +121,7 @@ export class ConfluentClient implements Client {
 
   consume(recordsMax: number, done: OnConsumed): void {
     (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records, ends) => {
-      if (error) done(toKafkaError(error, 'consuming failed'), [], []);
+      if (error) done(toKafkaError(error, consumeFailure(error)), [], []);
       else done(undefined, records, ends);
     });
   }
@@ -251,6 +251,11 @@ function toKafkaError(error: LibrdKafkaError, what: string): KafkaError {
   const { code = -1, message, isFatal = false } = error as Partial<LibrdKafkaError> & Error;
   const fatal = code === AUTO_OFFSET_RESET || (isFatal && code !== ALL_BROKERS_DOWN);
   return new KafkaError('ERR_KAFKA', `${what}: ${message}`, { kafkaCode: Number(code), fatal, cause: error });
+}
+
+function consumeFailure({ code }: LibrdKafkaError): string {
+  if (code !== AUTO_OFFSET_RESET) return 'consuming failed';
+  return "a partition has no committed offset that its log still holds, and 'auto.offset.reset' is 'error'";
 }
 
 interface StatisticsJson {
