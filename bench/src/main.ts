@@ -7,6 +7,7 @@ import { Argument, Command, InvalidArgumentError } from 'commander';
 import { type KafkaBroker, startKafka, whyNoKafka } from '../../scripts/kafka.ts';
 import { overhead } from './overhead.ts';
 import type { Place, Scenario } from './scenario.ts';
+import { SOAK_RECORDS, soak } from './soak.ts';
 import { threads } from './threads.ts';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = { overhead, threads };
@@ -18,7 +19,7 @@ const count = (text: string): number => {
 };
 
 const program = new Command('npm run bench --')
-  .addArgument(new Argument('<scenario>', 'what to measure').choices(Object.keys(SCENARIOS)))
+  .addArgument(new Argument('<scenario>', 'what to measure').choices([...Object.keys(SCENARIOS), 'soak']))
   .option('--runs <count>', 'runs of each variant', count, 3)
   .option('--records <count>', "records to consume; default: the scenario's own", count)
   .option('--json', 'print one JSON document on standard output', false)
@@ -28,6 +29,7 @@ const program = new Command('npm run bench --')
 Examples:
   npm run bench -- overhead --runs 5
   npm run bench -- threads --json
+  npm run bench -- soak --records 600000
   KAFKA_BROKERS=localhost:9092 npm run bench -- overhead`,
   );
 
@@ -81,6 +83,23 @@ async function main(name: string, options: Options): Promise<void> {
     process.stdout.write(`${JSON.stringify({ scenario: name, broker: broker.name, records, rows, ratios })}\n`);
 }
 
+/** Not a rate but memory over time: one run, told by tenths. */
+async function mainSoak({ records = SOAK_RECORDS, json }: Options): Promise<void> {
+  await using broker = await pickBroker();
+  await using cluster = await connectCluster(broker.servers);
+  const topic = `bench-soak-${Date.now()}`;
+  // Nothing of it is read twice.
+  if (broker.canCreate) await cluster.createTopic(topic, 4, { 'retention.bytes': `${64 * 2 ** 20}` });
+  say(`${records} records of 500 bytes through a process with a heap of 64 MiB, on ${broker.name}`);
+  const { rows, ratios } = await soak({ servers: broker.servers, topic, records }, cluster, say);
+  const table = new Table({ head: ['of the run', 'RSS, MiB', 'held, MiB'], style: { head: [], border: [] } });
+  for (const { share, rssMiB, bufferedMiB } of rows) table.push([share, rssMiB, bufferedMiB]);
+  say(table.toString());
+  for (const [ratio, value] of Object.entries(ratios)) say(`${ratio}: ${value.toFixed(3)}`);
+  if (json)
+    process.stdout.write(`${JSON.stringify({ scenario: 'soak', broker: broker.name, records, rows, ratios })}\n`);
+}
+
 interface PickedBroker extends AsyncDisposable {
   readonly name: string;
   readonly servers: string;
@@ -102,5 +121,5 @@ function picked(name: string, servers: string, canCreate: boolean, close = async
   return { name, servers, canCreate, [Symbol.asyncDispose]: close };
 }
 
-program.action((name: string, options: Options) => main(name, options));
+program.action((name: string, options: Options) => (name === 'soak' ? mainSoak(options) : main(name, options)));
 await program.parseAsync();

@@ -68,7 +68,11 @@ const WAIT_MS = 60_000;
 /**
  * Resolves when the condition holds. Rejects when the consumer fails, and, with where it stands, when it never does.
  */
-export async function until(condition: () => boolean | Promise<boolean>, consumer?: Consumer): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  consumer?: Consumer,
+  waitMs: number = WAIT_MS,
+): Promise<void> {
   let failure: Error | undefined;
   consumer?.closed.catch((error: Error) => {
     failure = error;
@@ -76,8 +80,8 @@ export async function until(condition: () => boolean | Promise<boolean>, consume
   const start = performance.now();
   while (!(await condition())) {
     if (failure !== undefined) throw failure;
-    if (performance.now() - start > WAIT_MS) {
-      throw new Error(`in ${WAIT_MS} ms never: ${condition}\n${JSON.stringify(consumer?.snapshot(), undefined, 1)}`);
+    if (performance.now() - start > waitMs) {
+      throw new Error(`in ${waitMs} ms never: ${condition}\n${JSON.stringify(consumer?.snapshot(), undefined, 1)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
