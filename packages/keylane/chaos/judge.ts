@@ -223,9 +223,15 @@ function laneName(partition: number, key: string): string {
   return `${partition}/${key}`;
 }
 
-function describeRun({ who, thread, partition, offset, start, end }: Run): string {
-  const until = end === Number.POSITIVE_INFINITY ? '' : ` to ${(end / 1e9).toFixed(6)}`;
-  return `${partition}@${offset} by ${who} thread ${thread} from ${(start / 1e9).toFixed(6)}${until} s`;
+function describeRun({ who, thread, partition, offset, start, end, assignment }: Run): string {
+  const until = end === Number.POSITIVE_INFINITY ? '' : ` to ${seconds(end)}`;
+  const { from = 0, to = 0, how = 'none', committed = -1 } = assignment ?? {};
+  const had = `had it from ${seconds(from)} to ${seconds(to)}: ${how}, committed ${committed}`;
+  return `${partition}@${offset} by ${who} thread ${thread} from ${seconds(start)}${until} s (${had})`;
+}
+
+function seconds(at: number): string {
+  return (at / 1e9).toFixed(6);
 }
 
 function offsetsOf<Name>(all: Map<Name, Offsets>, name: Name): Offsets {
