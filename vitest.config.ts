@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           pool,
-          include: ['packages/*/src/**/*.test.ts', 'packages/*/sim/**/*.test.ts', 'scripts/**/*.test.ts'],
+          include: ['packages/*/{src,sim,chaos}/**/*.test.ts', 'scripts/**/*.test.ts'],
           testTimeout: 120_000,
         },
       },

@@ -50,13 +50,24 @@ export async function whyNoKafka(): Promise<string | undefined> {
   );
 }
 
+export interface KafkaOptions {
+  /** Properties of the broker beside or instead of ours. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Gets the broker's process at each start. */
+  readonly onSpawned?: (child: ChildProcess) => void;
+}
+
 /** Starts a broker; `say` gets a line for each slow step. */
-export async function startKafka(say: (line: string) => void = () => {}): Promise<KafkaBroker> {
+export async function startKafka(
+  say: (line: string) => void = () => {},
+  { properties = {}, onSpawned }: KafkaOptions = {},
+): Promise<KafkaBroker> {
   await fetchArtifacts(say);
   const directory = await mkdtemp(join(tmpdir(), 'keylane-kafka-'));
   const [open, secured, controller] = (await freePorts(3)) as [number, number, number];
   const config = join(directory, 'server.properties');
-  await writeFile(config, serverProperties({ directory, open, secured, controller }));
+  const more = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
+  await writeFile(config, serverProperties({ directory, open, secured, controller }) + more.join(''));
   const java = ['-cp', join(cache, 'libs', '*')];
   const { stdout: id } = await run('java', [...java, 'kafka.tools.StorageTool', 'random-uuid']);
   await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', id.trim(), '-c', config]);
@@ -73,12 +84,13 @@ export async function startKafka(say: (line: string) => void = () => {}): Promis
       child = spawn('java', ['-Xms256m', '-Xmx1g', ...java, 'kafka.Kafka', config], {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
+      onSpawned?.(child);
       await started(child);
     },
     async stop(signal = 'SIGTERM') {
       const stopping = child;
       child = undefined;
-      if (stopping === undefined || stopping.exitCode !== null) return;
+      if (stopping === undefined || stopping.exitCode !== null || stopping.signalCode !== null) return;
       const exited = new Promise((resolve) => stopping.once('exit', resolve));
       stopping.kill(signal);
       await exited;
