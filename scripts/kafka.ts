@@ -27,6 +27,9 @@ export interface KafkaBroker extends AsyncDisposable {
   /** A listener with SASL/PLAIN for the user `app` with the password `app-secret`, who may do nothing. */
   readonly securedServers: string;
   readonly pid: number;
+  readonly clusterId: string;
+  /** Where its controller listens. */
+  readonly controller: number;
   /** Stops the process in an orderly way; the data stays, for `start` again on the same ports. */
   stop(signal?: NodeJS.Signals): Promise<void>;
   start(): Promise<void>;
@@ -53,6 +56,8 @@ export async function whyNoKafka(): Promise<string | undefined> {
 export interface KafkaOptions {
   /** Properties of the broker beside or instead of ours. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** A broker to join, as a further node of its cluster: its controller serves both. */
+  readonly join?: { readonly broker: KafkaBroker; readonly nodeId: number };
   /** Gets the broker's process at each start. */
   readonly onSpawned?: (child: ChildProcess) => void;
 }
@@ -60,22 +65,30 @@ export interface KafkaOptions {
 /** Starts a broker; `say` gets a line for each slow step. */
 export async function startKafka(
   say: (line: string) => void = () => {},
-  { properties = {}, onSpawned }: KafkaOptions = {},
+  { properties = {}, join: joined, onSpawned }: KafkaOptions = {},
 ): Promise<KafkaBroker> {
   await fetchArtifacts(say);
   const directory = await mkdtemp(join(tmpdir(), 'keylane-kafka-'));
-  const [open, secured, controller] = (await freePorts(3)) as [number, number, number];
+  const [open, secured, own] = (await freePorts(3)) as [number, number, number];
+  const controller = joined?.broker.controller ?? own;
   const config = join(directory, 'server.properties');
   const more = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
-  await writeFile(config, serverProperties({ directory, open, secured, controller }) + more.join(''));
+  await writeFile(
+    config,
+    serverProperties({ directory, open, secured, controller, nodeId: joined?.nodeId }) + more.join(''),
+  );
   const java = ['-cp', join(cache, 'libs', '*')];
-  const { stdout: id } = await run('java', [...java, 'kafka.tools.StorageTool', 'random-uuid']);
-  await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', id.trim(), '-c', config]);
+  const tool = async (...words: string[]) =>
+    (await run('java', [...java, 'kafka.tools.StorageTool', ...words])).stdout.trim();
+  const clusterId = joined?.broker.clusterId ?? (await tool('random-uuid'));
+  await tool('format', '-t', clusterId, '-c', config);
 
   let child: ChildProcess | undefined;
   const broker: KafkaBroker = {
     bootstrapServers: `127.0.0.1:${open}`,
     securedServers: `127.0.0.1:${secured}`,
+    clusterId,
+    controller,
     get pid() {
       return child?.pid ?? -1;
     },
@@ -137,12 +150,23 @@ function pom(): string {
 </project>`;
 }
 
-function serverProperties(at: { directory: string; open: number; secured: number; controller: number }): string {
+interface NodeConfig {
+  readonly directory: string;
+  readonly open: number;
+  readonly secured: number;
+  readonly controller: number;
+  /** Absent for the first node, which is the controller as well. */
+  readonly nodeId: number | undefined;
+}
+
+function serverProperties(at: NodeConfig): string {
+  const listeners = `OPEN://127.0.0.1:${at.open},SECURED://127.0.0.1:${at.secured}`;
+  const controls = at.nodeId === undefined;
   return `
-process.roles=broker,controller
-node.id=1
+process.roles=${controls ? 'broker,controller' : 'broker'}
+node.id=${at.nodeId ?? 1}
 controller.quorum.voters=1@127.0.0.1:${at.controller}
-listeners=OPEN://127.0.0.1:${at.open},SECURED://127.0.0.1:${at.secured},CONTROLLER://127.0.0.1:${at.controller}
+listeners=${controls ? `${listeners},CONTROLLER://127.0.0.1:${at.controller}` : listeners}
 listener.security.protocol.map=OPEN:PLAINTEXT,SECURED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=OPEN
