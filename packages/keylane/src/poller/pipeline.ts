@@ -25,6 +25,8 @@ import { Settle } from './settle.ts';
 /** How long handlers' `close` may take once everything is drained, and when some hang anyway. */
 const HANDLER_CLOSE_MS = 5_000;
 const HUNG_HANDLER_CLOSE_MS = 500;
+/** The client repeats itself many times a second while a broker is away; one warning of a kind in this time is enough. */
+const TELL_AGAIN_MS = 10_000;
 
 export interface PipelineParts {
   readonly options: ResolvedOptions;
@@ -48,6 +50,8 @@ export class Pipeline {
   readonly #poller: Poller;
   readonly #pauses: Pauses;
   readonly #committer: Committer;
+  /** When which error of the client, by its code, became a warning last. */
+  readonly #toldAt: Map<number, number> = new Map();
   /** What the application paused: all that ever comes or nothing, and the partitions that are excepted from that. */
   readonly #userPaused: { all: boolean; readonly except: Set<string> } = { all: false, except: new Set() };
 
@@ -170,8 +174,15 @@ export class Pipeline {
   }
 
   #onError(error: KafkaError): void {
-    if (error.fatal) this.#parts.onFatal(error);
-    else this.#parts.events.emit('warning', error);
+    const { clock, events, onFatal } = this.#parts;
+    if (error.fatal) {
+      onFatal(error);
+      return;
+    }
+    const told = this.#toldAt.get(error.kafkaCode);
+    if (told !== undefined && clock.now() - told < TELL_AGAIN_MS) return;
+    this.#toldAt.set(error.kafkaCode, clock.now());
+    events.emit('warning', error);
   }
 
   #executorListener(): ExecutorListener {
