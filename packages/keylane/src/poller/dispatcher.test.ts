@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { recordOf, type SharedLimits, sharedOf } from '../../sim/stations.ts';
 import type { ExecutorThread, ThreadLoadView } from '../executor/executor.ts';
-import { Budget } from './budget.ts';
 import type { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Lane } from './lane.ts';
-import { laneKeys, threadOfKey } from './lane-key.ts';
+import { threadOfKey } from './lane-key.ts';
 import { Partition } from './partition.ts';
 
 interface Limits {
@@ -57,15 +57,14 @@ class FakeThread implements ExecutorThread {
   }
 }
 
-function dispatcherOver(limits: readonly Limits[], affinity: 'preferred' | 'strict' = 'preferred') {
+function dispatcherOver(
+  limits: readonly Limits[],
+  affinity: 'preferred' | 'strict' = 'preferred',
+  shared: SharedLimits = {},
+) {
   const threads = limits.map((limit, id) => new FakeThread(id, limit));
-  const shared = {
-    options: { bufferedRecordsPerPartitionMax: 1_000 },
-    threads: limits.length,
-    laneKey: laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined }),
-    budget: new Budget({ bufferedRecordsMax: 1_000, bufferedBytesMax: 1e9, recordsPerPollMax: 100 }),
-  };
-  const partitionOf = (partition: number) => new Partition({ topic: 't', partition }, shared);
+  const parts = sharedOf(shared, { threads: limits.length });
+  const partitionOf = (partition: number) => new Partition({ topic: 't', partition }, parts);
   const dispatcher = new Dispatcher(threads, { affinity });
   const framesOf = () => threads.map(({ frames }) => frames.splice(0).flat());
   return { dispatcher, threads, partition: partitionOf(0), partitionOf, framesOf };
@@ -78,8 +77,7 @@ function arrive(dispatcher: Dispatcher, partition: Partition, keys: readonly str
   return keys.map((key) => {
     age += 1;
     const offset = partition.tracker.position ?? 0;
-    const bytes = Buffer.from(key);
-    const record = { topic: 't', partition: partition.partition, offset, timestamp: 0, key: bytes, value: null };
+    const record = recordOf({ partition: partition.partition, offset, key });
     const delivery = partition.register(record, age) as Delivery;
     if (delivery.lane.state === 'idle') dispatcher.enqueue(delivery.lane);
     return delivery;
