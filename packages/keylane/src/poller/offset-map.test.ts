@@ -29,7 +29,11 @@ const anyMap = fc
   .tuple(
     fc.oneof(fc.nat(1_000), fc.maxSafeNat(), fc.constant(2 ** 52)),
     fc.boolean(),
-    fc.array(fc.tuple(distance, distance), { maxLength: 200, size: 'max' }),
+    fc.oneof(
+      fc.array(fc.tuple(distance, distance), { maxLength: 200, size: 'max' }),
+      // Few are incomplete, each by itself.
+      fc.array(fc.tuple(fc.constant(1), fc.integer({ min: 20, max: 120 })), { maxLength: 200, size: 'max' }),
+    ),
   )
   .map(([start, atBase, pairs]) => {
     const distances = pairs.flat();
