@@ -68,6 +68,19 @@ describe('Assignment.drain, the last commit', () => {
     expect(sent()).toHaveLength(count);
   });
 
+  test('nor is it sent again where the partition stays, as it does when the consumer closes', async () => {
+    const { over, answer, sent } = await committingOver(0);
+    over.pass(0, 5);
+    const drained = over.assignment.drain(over.assignment.open(), 20_000);
+    await turn();
+    for (let time = 0; time < 5_000; time += 100) {
+      await answer(REBALANCING);
+      pass(over.clock, 100);
+      await turn();
+    }
+    expect([await outcomeOf(drained), over.find(0).dirty, sent().length]).toEqual([true, true, 50]);
+  });
+
   test('what becomes committable in other partitions meanwhile does not hold it up', async () => {
     const { over, answer, sent } = await committingOver(0, 1);
     over.pass(0, 5);

@@ -224,6 +224,27 @@ describe('OffsetTracker, while only tickets at load 1 or less are handed out', (
     }
   });
 
+  test.each<{ name: string; gaps: Gaps; ranges: number[] }>([
+    { name: 'by how far it reaches', gaps: 'dense', ranges: [2_000, 2_010] },
+    {
+      name: 'by how many runs it has',
+      gaps: 'compacted',
+      ranges: Array.from({ length: 40 }, (_, index) => 100_000 + index * 1_000),
+    },
+  ])('what was restored and is still to come counts: $name', ({ gaps, ranges }) => {
+    const random = new Random(8);
+    const log = new Log(random, gaps);
+    const offset = log.at(0);
+    const life = new Life(log, random, 64, { offset, metadata: encodeOffsetMap(offset, ranges) });
+    expect(life.fits).toBe(true);
+    life.deliver(2, 70);
+    life.deliver(10, gaps === 'dense' ? 1_000 : 0);
+    life.handOut();
+    life.complete('every second', false);
+    life.complete(0.5, false);
+    life.commit();
+  });
+
   // A map that is full to its limit is taken for larger when it comes back, and all of it is thrown away.
   test.fails.each([64, 200, 4_095])('what fitted %i characters is restored by the next life', (charactersMax) => {
     const random = new Random(5);
