@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { stubPartition } from '../../sim/stations.ts';
 import { type ClientRecord, toKafkaRecord } from '../poller/client.ts';
 import { Delivery } from '../poller/delivery.ts';
-import { Lane, type LanePartition } from '../poller/lane.ts';
+import { Lane } from '../poller/lane.ts';
 import { readFrame, type Segment } from '../worker/frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 
@@ -10,18 +11,7 @@ type Content = Partial<Omit<ClientRecord, 'topic' | 'partition'>> & { readonly a
 
 /** A lane of these records, the first `inFlight` of them (default: all) as the segment to send. */
 function laneOf(topic: string, partition: number, contents: readonly Content[], inFlight = contents.length): Lane {
-  const owner: LanePartition = {
-    topic,
-    partition,
-    state: 'active',
-    waiting: new Map(),
-    handsOut: true,
-    inFlight: 0,
-    complete: () => undefined,
-    hold: () => undefined,
-    forget: () => undefined,
-  };
-  const lane = new Lane(owner, undefined, 0);
+  const lane = new Lane(stubPartition({ topic, partition }), undefined, 0);
   contents.forEach(({ attempt = 1, ...content }, index) => {
     const record = { topic, partition, offset: index, timestamp: -1, key: null, value: null, ...content };
     const delivery = new Delivery(record, lane, index, index, 0);

@@ -1,32 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { recordOf, stubPartition } from '../../sim/stations.ts';
 import { Delivery } from './delivery.ts';
-import { Lane, type LanePartition, type LaneState } from './lane.ts';
-
-function lanePartition(): LanePartition {
-  return {
-    topic: 't',
-    partition: 0,
-    state: 'active',
-    waiting: new Map(),
-    handsOut: true,
-    inFlight: 0,
-    complete: () => undefined,
-    hold: () => undefined,
-    forget: () => undefined,
-  };
-}
+import { Lane, type LaneState } from './lane.ts';
 
 /** A lane with deliveries of these offsets. */
 function laneOf(...offsets: number[]): Lane {
-  const lane = new Lane(lanePartition(), 'k', 0);
+  const lane = new Lane(stubPartition(), 'k', 0);
   for (const offset of offsets) push(lane, offset);
   return lane;
 }
 
 function push(lane: Lane, offset: number): void {
-  const record = { topic: 't', partition: 0, offset, timestamp: 0, key: null, value: null };
-  lane.push(new Delivery(record, lane, offset, offset, 0));
+  lane.push(new Delivery(recordOf({ offset }), lane, offset, offset, 0));
 }
 
 /** Offsets from the head on. */

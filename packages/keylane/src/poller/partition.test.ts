@@ -1,29 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
-import { Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
-import type { ClientRecord } from './client.ts';
+import { recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
+import { RECORD_OVERHEAD_BYTES } from './budget.ts';
 import type { Delivery } from './delivery.ts';
 import type { Lane } from './lane.ts';
-import { laneKeys, PARTITION_LANE, threadOfKey } from './lane-key.ts';
+import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
 import { Partition } from './partition.ts';
 
 const THREADS = 4;
 
 function partitionWith({ recordsMax = 10, ordering = 'key' as 'key' | 'partition', partition = 0 } = {}) {
-  const budget = new Budget({ bufferedRecordsMax: 1_000, bufferedBytesMax: 1e9, recordsPerPollMax: 100 });
-  const shared = {
-    options: { bufferedRecordsPerPartitionMax: recordsMax },
-    threads: THREADS,
-    laneKey: laneKeys({ ordering, nullKeys: 'unordered', orderingKey: undefined }),
-    budget,
-  };
-  return { partition: new Partition({ topic: 't', partition }, shared), budget };
-}
-
-function recordOf(offset: number, key: string | null = 'k', rest: Partial<ClientRecord> = {}): ClientRecord {
-  const bytes = key === null ? null : Buffer.from(key);
-  return { topic: 't', partition: 0, offset, timestamp: 0, key: bytes, value: null, ...rest };
+  const shared = sharedOf({ bufferedRecordsPerPartitionMax: recordsMax }, { threads: THREADS, ordering });
+  return { partition: new Partition({ topic: 't', partition }, shared), budget: shared.budget };
 }
 
 let age = 0;
@@ -31,7 +20,7 @@ let age = 0;
 function register(partition: Partition, ...offsets: number[]): Delivery[] {
   return offsets.map((offset) => {
     age += 1;
-    const delivery = partition.register(recordOf(offset), age);
+    const delivery = partition.register(recordOf({ offset }), age);
     if (delivery === undefined) throw new Error(`offset ${offset} was taken for a duplicate`);
     return delivery;
   });
@@ -44,13 +33,13 @@ function countsOf({ bufferedRecords, bufferedBytes, lanes, tracker }: Partition)
 
 describe('Partition.register', () => {
   test.each([
-    { name: 'nothing but itself', record: recordOf(0, null), bytes: 0 },
-    { name: 'a key', record: recordOf(0, 'four'), bytes: 4 },
-    { name: 'a value', record: recordOf(0, null, { value: Buffer.alloc(1_000) }), bytes: 1_000 },
-    { name: 'empty ones', record: recordOf(0, '', { value: Buffer.alloc(0), headers: [] }), bytes: 0 },
+    { name: 'nothing but itself', record: recordOf({ offset: 0, key: null }), bytes: 0 },
+    { name: 'a key', record: recordOf({ offset: 0, key: 'four' }), bytes: 4 },
+    { name: 'a value', record: recordOf({ offset: 0, key: null, value: Buffer.alloc(1_000) }), bytes: 1_000 },
+    { name: 'empty ones', record: recordOf({ offset: 0, key: '', value: Buffer.alloc(0), headers: [] }), bytes: 0 },
     {
       name: 'headers, names and values',
-      record: recordOf(0, 'k', { headers: [{ a: Buffer.alloc(10) }, { trace: Buffer.alloc(0) }] }),
+      record: recordOf({ offset: 0, key: 'k', headers: [{ a: Buffer.alloc(10) }, { trace: Buffer.alloc(0) }] }),
       bytes: 1 + 1 + 10 + 5,
     },
   ])('a record counts its bytes: $name', ({ record, bytes }) => {
@@ -65,15 +54,15 @@ describe('Partition.register', () => {
     const { partition, budget } = partitionWith();
     const [delivery] = register(partition, 5, 6);
     const before = [countsOf(partition), budget.records, budget.bytes, delivery?.lane.length];
-    expect(partition.register(recordOf(5), 9)).toBeUndefined();
-    expect(partition.register(recordOf(4, 'other'), 9)).toBeUndefined();
+    expect(partition.register(recordOf({ offset: 5 }), 9)).toBeUndefined();
+    expect(partition.register(recordOf({ offset: 4, key: 'other' }), 9)).toBeUndefined();
     expect([countsOf(partition), budget.records, budget.bytes, delivery?.lane.length]).toEqual(before);
   });
 
   test('records of a key share a lane of its thread, others have their own', () => {
     const { partition } = partitionWith();
     const [first, second, other] = ['a', 'a', 'b'].map((key, offset) =>
-      partition.register(recordOf(offset, key), offset),
+      partition.register(recordOf({ offset, key }), offset),
     );
     expect(second?.lane).toBe(first?.lane);
     expect(other?.lane).not.toBe(first?.lane);
@@ -82,7 +71,9 @@ describe('Partition.register', () => {
 
   test('records without a key have a lane each, taking turns over the threads, and no entry', () => {
     const { partition } = partitionWith();
-    const lanes = [0, 1, 2, 3, 4].map((offset) => partition.register(recordOf(offset, null), 10 + offset)?.lane);
+    const lanes = [0, 1, 2, 3, 4].map(
+      (offset) => partition.register(recordOf({ offset, key: null }), 10 + offset)?.lane,
+    );
     expect(new Set(lanes).size).toBe(5);
     expect(lanes.map((lane) => lane?.thread)).toEqual([2, 3, 0, 1, 2]);
     expect(partition.lanes.size).toBe(0);
@@ -90,44 +81,12 @@ describe('Partition.register', () => {
 
   test('the lane of a whole partition goes by its number, so that partitions share the threads', () => {
     const { partition } = partitionWith({ ordering: 'partition', partition: 6 });
-    const delivery = partition.register(recordOf(0), 1);
+    const delivery = partition.register(recordOf({ offset: 0 }), 1);
     expect([delivery?.lane.key, delivery?.lane.thread]).toEqual([PARTITION_LANE, 2]);
   });
 });
 
-describe('Partition, complete and commit', () => {
-  test.each([
-    { name: 'nothing registered', offsets: [], done: [], committed: undefined, expected: undefined },
-    { name: 'nothing completed: where it began', offsets: [7, 8], done: [], committed: undefined, expected: undefined },
-    { name: 'the first completed', offsets: [7, 8], done: [0], committed: undefined, expected: 8 },
-    { name: 'a later one completed', offsets: [7, 8], done: [1], committed: undefined, expected: undefined },
-    { name: 'all completed', offsets: [7, 9], done: [0, 1], committed: undefined, expected: 10 },
-    { name: 'the broker has it', offsets: [7, 8], done: [0, 1], committed: 9, expected: undefined },
-    { name: 'the broker has less', offsets: [7, 8], done: [0, 1], committed: 8, expected: 9 },
-    { name: 'the broker has more', offsets: [7, 8], done: [0], committed: 100, expected: undefined },
-  ])('uncommitted: $name', ({ offsets, done, committed, expected }) => {
-    const { partition } = partitionWith();
-    const deliveries = register(partition, ...offsets);
-    deliveries.forEach((delivery, index) => {
-      if (done.some((one) => one === index)) partition.complete(delivery);
-    });
-    partition.committed = committed;
-    expect(partition.uncommitted).toBe(expected);
-  });
-
-  test.each([
-    { name: 'before it, for the topic was made anew', begin: 5, kept: undefined, before: undefined, after: 6 },
-    { name: 'at it', begin: 100, kept: 100, before: undefined, after: 101 },
-    { name: 'past it', begin: 200, kept: 100, before: 200, after: 201 },
-  ])('what was committed before, at 100, and delivery begins $name', ({ begin, kept, before, after }) => {
-    const { partition } = partitionWith();
-    partition.committed = 100;
-    const [delivery] = register(partition, begin);
-    expect([partition.committed, partition.uncommitted]).toEqual([kept, before]);
-    partition.complete(delivery as Delivery);
-    expect(partition.uncommitted).toBe(after);
-  });
-
+describe('Partition, complete', () => {
   test('any registrations and completions: the budget counts what the partition holds', () => {
     fc.assert(
       fc.property(fc.array(fc.option(fc.nat()), { maxLength: 100 }), (steps) => {
@@ -174,22 +133,6 @@ describe('Partition, full and relieved', () => {
     register(partition, ...Array.from({ length: held }, (_, offset) => offset));
     expect([partition.full, partition.relieved]).toEqual([full, relieved]);
   });
-
-  test('a record that never completes fills it in the end, though nearly nothing is held', () => {
-    const { partition } = partitionWith({ recordsMax: 10 });
-    const [stuck] = register(partition, 0);
-    const completeUpTo = (end: number) => {
-      for (let offset = partition.tracker.position as number; offset < end; offset += 1) {
-        for (const delivery of register(partition, offset)) partition.complete(delivery);
-      }
-    };
-    completeUpTo(99_999);
-    expect([partition.bufferedRecords, partition.full, partition.relieved]).toEqual([1, false, false]);
-    completeUpTo(100_000);
-    expect([partition.bufferedRecords, partition.full]).toEqual([1, true]);
-    partition.complete(stuck as Delivery);
-    expect([partition.full, partition.relieved]).toEqual([false, true]);
-  });
 });
 
 describe('Partition, drain and close', () => {
@@ -200,7 +143,7 @@ describe('Partition, drain and close', () => {
     partition.drain();
     expect(partition.handsOut).toBe(false);
     partition.complete(delivery as Delivery);
-    expect([partition.uncommitted, budget.records]).toEqual([4, 0]);
+    expect([uncommittedOf(partition), budget.records]).toEqual([4, 0]);
   });
 
   test('a closed partition ignores what completes late', () => {
@@ -210,7 +153,7 @@ describe('Partition, drain and close', () => {
     partition.close();
     const [after, committable] = [countsOf(partition), partition.tracker.committable];
     partition.complete(second as Delivery);
-    expect([countsOf(partition), partition.tracker.committable]).toEqual([after, committable]);
+    expect([countsOf(partition), partition.tracker.committable, partition.dirty]).toEqual([after, committable, false]);
     expect([budget.records, budget.bytes, partition.lanes.size]).toEqual([0, 0, 0]);
   });
 
@@ -230,7 +173,7 @@ describe('Partition, drain and close', () => {
 
   test('held lanes come back once, in their order', () => {
     const { partition } = partitionWith();
-    const lanes = ['a', 'b'].map((key, offset) => partition.register(recordOf(offset, key), offset)?.lane as Lane);
+    const lanes = ['a', 'b'].map((key, offset) => partition.register(recordOf({ offset, key }), offset)?.lane as Lane);
     for (const lane of lanes) partition.hold(lane);
     expect(partition.release()).toEqual(lanes);
     expect(partition.release()).toEqual([]);

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Budget } from './budget.ts';
-import { partitionName, type TopicPartition } from './client.ts';
+import { namesOf, recordOf, sharedOf } from '../../sim/stations.ts';
+import type { TopicPartition } from './client.ts';
 import type { Delivery } from './delivery.ts';
-import { laneKeys } from './lane-key.ts';
 import { Partition } from './partition.ts';
 import { Pauses } from './pauses.ts';
 
@@ -10,16 +9,10 @@ import { Pauses } from './pauses.ts';
 function pausesOver(count: number) {
   const told: string[] = [];
   const tell = (what: string) => (partitions: readonly TopicPartition[]) =>
-    void told.push(`${what} ${partitions.map(partitionName).join(' ')}`);
-  const budget = new Budget({ bufferedRecordsMax: 8, bufferedBytesMax: 1e9, recordsPerPollMax: 100 });
-  const shared = {
-    options: { bufferedRecordsPerPartitionMax: 4 },
-    threads: 1,
-    laneKey: laneKeys({ ordering: 'unordered', nullKeys: 'unordered', orderingKey: undefined }),
-    budget,
-  };
+    void told.push(`${what} ${namesOf(partitions)}`);
+  const shared = sharedOf({ bufferedRecordsMax: 8, bufferedRecordsPerPartitionMax: 4 }, { ordering: 'unordered' });
   const partitions = Array.from({ length: count }, (_, partition) => new Partition({ topic: 't', partition }, shared));
-  const pauses = new Pauses({ pause: tell('pause'), resume: tell('resume') }, budget, () =>
+  const pauses = new Pauses({ pause: tell('pause'), resume: tell('resume') }, shared.budget, () =>
     partitions.filter(({ state }) => state !== 'closed'),
   );
   return { pauses, partitions, partition: partitions[0] as Partition, takeTold: () => told.splice(0) };
@@ -31,8 +24,7 @@ type Over = ReturnType<typeof pausesOver>;
 function fill({ pauses }: Over, partition: Partition, count: number): Delivery[] {
   return Array.from({ length: count }, () => {
     const offset = partition.tracker.position ?? 0;
-    const record = { topic: 't', partition: partition.partition, offset, timestamp: 0, key: null, value: null };
-    const delivery = partition.register(record, offset) as Delivery;
+    const delivery = partition.register(recordOf({ partition: partition.partition, offset }), offset) as Delivery;
     pauses.onRegistered(partition);
     return delivery;
   });

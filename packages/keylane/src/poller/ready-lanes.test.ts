@@ -1,27 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { recordOf, stubPartition } from '../../sim/stations.ts';
 import { Delivery } from './delivery.ts';
-import { Lane, type LanePartition } from './lane.ts';
+import { Lane } from './lane.ts';
 import { ReadyLanes } from './ready-lanes.ts';
 
-const partition: LanePartition = {
-  topic: 't',
-  partition: 0,
-  state: 'active',
-  waiting: new Map(),
-  handsOut: true,
-  inFlight: 0,
-  complete: () => undefined,
-  hold: () => undefined,
-  forget: () => undefined,
-};
+const partition = stubPartition();
 
 /** A lane whose first record has this age; without one it is empty. */
 function laneOf(age?: number): Lane {
   const lane = new Lane(partition, undefined, 0);
   if (age === undefined) return lane;
-  const record = { topic: 't', partition: 0, offset: age, timestamp: 0, key: null, value: null };
-  lane.push(new Delivery(record, lane, 0, age, 0));
+  lane.push(new Delivery(recordOf({ offset: age }), lane, 0, age, 0));
   return lane;
 }
 

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
+import { pass, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
 import { HandlerError, InvariantError, type KeylaneError, ThreadLostError } from '../errors.ts';
 import { Events } from '../events.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
-import { Budget } from './budget.ts';
 import type { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Lane } from './lane.ts';
-import { laneKeys } from './lane-key.ts';
 import { Partition } from './partition.ts';
 import type { RetryPolicy } from './retry.ts';
 import { Settle } from './settle.ts';
@@ -46,15 +45,7 @@ function settleOver(retry: Partial<RetryPolicy> = {}) {
     },
     onFatal: (error) => void fatal.push(error),
   });
-  const partition = new Partition(
-    { topic: 't', partition: 0 },
-    {
-      options: { bufferedRecordsPerPartitionMax: 100 },
-      threads: 1,
-      laneKey: laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined }),
-      budget: new Budget({ bufferedRecordsMax: 100, bufferedBytesMax: 1e9, recordsPerPollMax: 100 }),
-    },
-  );
+  const partition = new Partition({ topic: 't', partition: 0 }, sharedOf());
   return { settle, dispatcher, partition, clock, fatal, seen, takeSent: () => sent.splice(0) };
 }
 
@@ -64,8 +55,7 @@ type Over = ReturnType<typeof settleOver>;
 function arrive({ dispatcher, partition }: Over, ...keys: string[]): Lane {
   const lanes = keys.map((key) => {
     const offset = partition.tracker.position ?? 0;
-    const record = { topic: 't', partition: 0, offset, timestamp: 0, key: Buffer.from(key), value: null };
-    const { lane } = partition.register(record, offset) as Delivery;
+    const { lane } = partition.register(recordOf({ offset, key }), offset) as Delivery;
     if (lane.state === 'idle') dispatcher.enqueue(lane);
     return lane;
   });
@@ -73,22 +63,14 @@ function arrive({ dispatcher, partition }: Over, ...keys: string[]): Lane {
   return lanes[0] as Lane;
 }
 
-function pass(clock: FakeClock, durationMs: number): void {
-  let over = false;
-  clock.after(durationMs, () => {
-    over = true;
-  });
-  while (!over) clock.step();
-}
-
 describe('Settle, completed', () => {
   test('completes record by record, and the lane leaves with its last', () => {
     const over = settleOver();
     const lane = arrive(over, 'a', 'a', 'a');
     over.settle.onCompleted(lane, 2);
-    expect([over.partition.uncommitted, lane.state, over.partition.lanes.size]).toEqual([2, 'in-flight', 1]);
+    expect([uncommittedOf(over.partition), lane.state, over.partition.lanes.size]).toEqual([2, 'in-flight', 1]);
     over.settle.onCompleted(lane, 1);
-    expect([over.partition.uncommitted, lane.state, over.partition.lanes.size]).toEqual([3, 'idle', 0]);
+    expect([uncommittedOf(over.partition), lane.state, over.partition.lanes.size]).toEqual([3, 'idle', 0]);
     expect([over.settle.completed, over.partition.inFlight]).toEqual([3, 0]);
   });
 
@@ -110,7 +92,7 @@ describe('Settle, completed', () => {
     over.takeSent();
     over.partition.drain();
     over.settle.onCompleted(lane, 1);
-    expect([over.partition.uncommitted, lane.state, over.dispatcher.readyLanes]).toEqual([1, 'idle', 0]);
+    expect([uncommittedOf(over.partition), lane.state, over.dispatcher.readyLanes]).toEqual([1, 'idle', 0]);
     over.settle.onReported();
     expect(over.takeSent()).toEqual([]);
   });
@@ -142,7 +124,7 @@ describe('Settle, failed', () => {
     pass(over.clock, 1);
     expect([over.takeSent(), lane.head?.attempt, over.partition.waiting.size]).toEqual([['a@0', 'a@1', 'a@3'], 2, 0]);
     over.settle.onCompleted(lane, 1);
-    expect([over.partition.uncommitted, over.fatal]).toEqual([1, []]);
+    expect([uncommittedOf(over.partition), over.fatal]).toEqual([1, []]);
   });
 
   test('each failure counts an attempt and has its own delay', () => {
@@ -162,7 +144,7 @@ describe('Settle, failed', () => {
     over.settle.onCompleted(lane, 1);
     over.settle.onFailed(lane, new Error('no'), 'handle');
     expect([lane.head?.record.offset, lane.head?.attempt, lane.head?.next?.attempt]).toEqual([1, 2, 1]);
-    expect([over.partition.inFlight, over.partition.uncommitted]).toEqual([0, 1]);
+    expect([over.partition.inFlight, uncommittedOf(over.partition)]).toEqual([0, 1]);
   });
 
   test('the delay has the jitter of the policy', () => {
@@ -180,7 +162,7 @@ describe('Settle, failed', () => {
     over.settle.onFailed(lane, cause, 'handle');
     expect(over.fatal).toEqual([expect.any(HandlerError)]);
     expect(over.fatal[0]).toMatchObject({ topic: 't', partition: 0, offset: 0, attempt: 2, cause });
-    expect([over.partition.tracker.committable, over.partition.uncommitted, over.settle.completed]).toEqual([
+    expect([over.partition.tracker.committable, uncommittedOf(over.partition), over.settle.completed]).toEqual([
       0,
       undefined,
       0,
@@ -215,7 +197,9 @@ describe('Settle, failed', () => {
     over.settle.onFailed(lane, new Error('no'), 'handle');
     over.partition.userPaused = true;
     while (over.clock.step());
-    expect([over.takeSent(), lane.state, over.partition.release()]).toEqual([[], 'held', [lane]]);
+    expect([over.takeSent(), lane.state, over.partition.release()]).toEqual([[], 'held', []]);
+    over.partition.userPaused = false;
+    expect(over.partition.release()).toEqual([lane]);
   });
 });
 
