@@ -46,6 +46,7 @@ describe('resolveOptions, defaults', () => {
       startTimeoutMs: 30_000,
       retry: { attemptsMax: 5, delayMs: 200, delayMaxMs: 30_000, factor: 2, jitter: 'full' },
       threadOptions: {},
+      installSignalHandlers: false,
     });
     expect(Number.isInteger(threads) && threads >= 1).toBe(true);
   });

@@ -28,7 +28,7 @@ describe('a process that ends', () => {
     });
     const lines: string[] = [];
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line));
-    return { child, lines, exited: once(child, 'exit') as App['exited'] };
+    return { child, lines, exited: once(child, 'exit') as unknown as App['exited'] };
   }
 
   const count = ({ lines }: App, what: string) => lines.filter((line) => line.startsWith(what)).length;

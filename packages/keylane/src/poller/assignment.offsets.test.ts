@@ -163,7 +163,7 @@ describe('Assignment, a log that was cut off or made anew', () => {
     // What was known of it changes nothing any more, and pauses are looked at anew.
     expect([over.takeLog(), over.budget.records]).toEqual([['opened t[0]'], 1]);
     over.complete(late);
-    expect([over.uncommitted, over.budget.records, renewed.tracker.incomplete]).toEqual(['', 1, 1]);
+    expect([over.uncommitted, over.budget.records, renewed.tracker.incomplete]).toEqual(['t[0]@4', 1, 1]);
     over.complete(again);
     expect([over.uncommitted, over.register(0, 10, record)?.lane.partition]).toEqual(['t[0]@5', renewed]);
     expect(over.warnings).toHaveLength(1);

@@ -41,7 +41,7 @@ describe('Assignment, one rebalance after the other', () => {
     over.run(0, 5);
     over.complete(late);
     expect([old.state, renewed.inFlight, renewed.tracker.incomplete]).toEqual(['closed', 1, 1]);
-    expect([over.budget.records, over.assignment.uncommitted()]).toEqual([1, []]);
+    expect([over.budget.records, over.uncommitted]).toEqual([1, 't[0]@5']);
   });
 
   test('an answer that fails is a fault, and the next rebalance is answered all the same', async () => {

@@ -95,7 +95,7 @@ describe('Assignment, revoked', () => {
     await turn();
     expect([over.takeLog(), over.clock.step(), over.clock.now()]).toEqual([['rebalancing'], true, 20_000]);
     await over.assignment.settled();
-    expect(over.takeLog()).toEqual(['commit ', 'unassign t[0]', 'told revoked t[0]', 'answered']);
+    expect(over.takeLog()).toEqual(['commit t[0]@7', 'unassign t[0]', 'told revoked t[0]', 'answered']);
     expect(over.warnings).toMatchObject([{ name: 'DrainError', code: 'ERR_DRAIN_TIMEOUT', abandoned: 1 }]);
     over.complete(stuck);
     expect([over.budget.records, stuck.lane.partition, done.lane.length]).toMatchObject([0, { state: 'closed' }, 1]);

@@ -109,10 +109,13 @@ export class Assignment implements OffsetStore {
       const committed = this.#closing || assigned.length === 0 ? [] : await this.#committed(assigned);
       // What a call under way brings may still be of an earlier assignment: its records, taken for ours, would seem to
       // be ahead of those that begin at the committed offset, and these would be dropped as delivered twice.
-      await new Promise<void>((resolve) => {
+      await new Promise<void>((resolve, reject) => {
         this.#parts.betweenPolls(() => {
-          this.#assign(assigned, committed);
-          resolve();
+          try {
+            resolve(this.#assign(assigned, committed));
+          } catch (error) {
+            reject(error);
+          }
         });
       });
     });

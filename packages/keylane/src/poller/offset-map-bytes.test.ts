@@ -96,8 +96,8 @@ describe('varint', () => {
     { name: 'nothing there', bytes: [] },
     { name: 'cut off', bytes: [0x80, 0xff] },
     { name: 'without an end', bytes: Array.from({ length: 20 }, () => 0xff) },
-  ])('one that does not end is refused: $name', ({ bytes }) => {
-    expect(() => new ByteReader(Uint8Array.from(bytes)).varint()).toThrow(RangeError);
+  ])('one that does not end is none: $name', ({ bytes }) => {
+    expect(new ByteReader(Uint8Array.from(bytes)).varint()).toBeNaN();
   });
 });
 

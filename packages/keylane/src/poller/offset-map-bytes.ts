@@ -114,13 +114,14 @@ export class ByteReader {
     return this.#at >= this.#bytes.length;
   }
 
+  /** NaN for one that does not end. */
   varint(): number {
     let value = 0;
     let scale = 1;
     for (;;) {
       const byte = this.#bytes[this.#at];
-      if (byte === undefined || scale > Number.MAX_SAFE_INTEGER) throw new RangeError('a number that does not end');
       this.#at += 1;
+      if (byte === undefined) return NaN;
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
       scale *= 0x80;

@@ -95,12 +95,24 @@ export function decodeOffsetMap(base: number, metadata: string): { ranges: Offse
   }
   const codec = CODECS.find(({ id }) => id === (codecByte & ~DEFLATED));
   if (codec === undefined) return { problem: 'it was written by another version of Keylane' };
+  const plain = inflated(body, codecByte);
+  const ranges = plain && codec.read(new ByteReader(plain), base);
+  return ranges !== undefined && areRanges(base, ranges) ? { ranges } : { problem: 'it is damaged' };
+}
+
+function inflated(body: Buffer, codec: number): Buffer | undefined {
+  if ((codec & DEFLATED) === 0) return body;
   try {
-    const plain = codecByte & DEFLATED ? inflateRawSync(body, { maxOutputLength: INFLATED_BYTES_MAX }) : body;
-    return { ranges: codec.read(new ByteReader(plain), base) };
+    return inflateRawSync(body, { maxOutputLength: INFLATED_BYTES_MAX });
   } catch {
-    return { problem: 'it is damaged' };
+    return undefined;
   }
+}
+
+/** Whether these are starts and ends in turn, ascending, at or above the base. */
+function areRanges(base: number, ranges: OffsetRanges): boolean {
+  if (ranges.length % 2 !== 0 || (ranges[0] ?? base) < base) return false;
+  return ranges.every((at, index) => Number.isSafeInteger(at) && (index === 0 || at > (ranges[index - 1] as number)));
 }
 
 function checksum(base: number, codec: number, body: Uint8Array): number {

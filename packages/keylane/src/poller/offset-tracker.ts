@@ -27,6 +27,8 @@ export class OffsetTracker {
   #runBytes: Float64Array = new Float64Array(CAPACITY_MIN);
   #head = 0;
   #tail = 0;
+  /** The last ticket that is complete, whatever is open before it. */
+  #furthest = -1;
   #incomplete = 0;
   /** The offset that comes next; undefined while nobody knows. */
   #next: number | undefined = undefined;
@@ -66,7 +68,8 @@ export class OffsetTracker {
     assert(this.#tail === 0, 'a tracker was restored after its first record');
     this.#next = committed;
     const restored = new RestoredRanges(ranges);
-    const fits = restored.end - committed <= this.#limits.span || restored.runBytes <= this.#limits.runBytes;
+    const { span, runBytes: runBytesMax } = this.#limits;
+    const fits = restored.end - committed <= span || restored.runBytesFrom(committed) <= runBytesMax;
     if (fits) this.#restored = restored;
     return fits;
   }
@@ -79,6 +82,9 @@ export class OffsetTracker {
     if (this.#next !== undefined && offset < this.#next) return undefined;
     assert(Number.isSafeInteger(offset) && offset >= 0, `${offset} is not an offset`);
     const done = this.#restored.has(offset);
+    // What is committable moves over a hole, and with the first record where nothing was committed: a group that begins
+    // at the end of its log must not begin further on after a crash.
+    if (this.#head === this.#tail && offset !== this.#next) this.version += 1;
     if (this.#tail - this.#head === this.#offsets.length) this.#grow();
     const ticket = this.#tail;
     const mask = this.#offsets.length - 1;
@@ -97,7 +103,7 @@ export class OffsetTracker {
       return ticket;
     }
     if (ticket === this.#head) this.version += 1;
-    this.#advance();
+    this.#complete(ticket);
     return undefined;
   }
 
@@ -109,7 +115,7 @@ export class OffsetTracker {
     this.#done[ticket & mask] = 1;
     this.#incomplete -= 1;
     this.version += 1;
-    this.#advance();
+    this.#complete(ticket);
   }
 
   /** Nothing lies between the position and this offset that will ever be delivered (such as transaction markers). */
@@ -117,7 +123,7 @@ export class OffsetTracker {
     if (this.#next !== undefined && offset <= this.#next) return;
     this.#next = offset;
     this.#restored.dropBelow(offset);
-    this.version += 1;
+    if (this.#head === this.#tail) this.version += 1;
   }
 
   /**
@@ -127,9 +133,10 @@ export class OffsetTracker {
   load(ticket: number): number {
     if (ticket <= this.#head) return 0;
     const mask = this.#offsets.length - 1;
+    const last = Math.max(ticket, this.#furthest) & mask;
     const base = this.#offsets[this.#head & mask] as number;
-    const span = Math.max((this.#offsets[ticket & mask] as number) + 1, this.#restored.end) - base;
-    const runs = this.#runBytesAt(ticket & mask) - this.#runBytesAt(this.#head & mask) + 1 + this.#restored.runBytes;
+    const span = Math.max((this.#offsets[last] as number) + 1, this.#restored.end) - base;
+    const runs = this.#runBytesAt(last) - this.#runBytesAt(this.#head & mask) + 1 + this.#restored.runBytes;
     return Math.min(span / this.#limits.span, runs / this.#limits.runBytes);
   }
 
@@ -138,21 +145,25 @@ export class OffsetTracker {
     return this.load(this.#tail - 1);
   }
 
-  /** The ranges that are complete above `committable`. Holes between two complete records belong to their range. */
+  /**
+   * The ranges that are complete above `committable`. Holes behind a complete record belong to its range, but for the
+   * last: the next record after it may lie further away than the limits were counted for.
+   */
   completed(): OffsetRanges {
     const ranges: number[] = [];
     const mask = this.#offsets.length - 1;
     let before = 0;
-    for (let ticket = this.#head; ticket < this.#tail; ticket += 1) {
+    for (let ticket = this.#head; ticket <= this.#furthest; ticket += 1) {
       const done = this.#done[ticket & mask] as number;
       if (done !== before) ranges.push(this.#offsets[ticket & mask] as number);
       before = done;
     }
-    if (before === 1) ranges.push((this.#offsets[(this.#tail - 1) & mask] as number) + 1);
+    if (before === 1) ranges.push((this.#offsets[this.#furthest & mask] as number) + 1);
     return this.#restored.appendTo(ranges, this.#next ?? 0);
   }
 
-  #advance(): void {
+  #complete(ticket: number): void {
+    if (ticket > this.#furthest) this.#furthest = ticket;
     const mask = this.#offsets.length - 1;
     while (this.#head < this.#tail && this.#done[this.#head & mask] === 1) this.#head += 1;
   }

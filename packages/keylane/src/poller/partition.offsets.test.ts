@@ -42,7 +42,7 @@ describe('Partition, what a commit says', () => {
   const at = { topic: 't', partition: 0 };
   test.each([
     { name: 'nothing registered', offsets: [], done: [], expected: undefined },
-    { name: 'nothing completed', offsets: [7, 8], done: [], expected: undefined },
+    { name: 'nothing completed', offsets: [7, 8], done: [], expected: { ...at, offset: 7, ranges: [] } },
     { name: 'the first completed', offsets: [7, 8], done: [0], expected: { ...at, offset: 8, ranges: [] } },
     { name: 'a later one completed', offsets: [7, 8], done: [1], expected: { ...at, offset: 7, ranges: [8, 9] } },
     { name: 'all completed', offsets: [7, 9], done: [0, 1], expected: { ...at, offset: 10, ranges: [] } },

@@ -25,7 +25,7 @@ import { Settle } from './settle.ts';
 /** How long handlers' `close` may take once everything is drained, and when some hang anyway. */
 const HANDLER_CLOSE_MS = 5_000;
 const HUNG_HANDLER_CLOSE_MS = 500;
-/** The client repeats itself many times a second while a broker is away; one warning of a kind in this time is enough. */
+/** The client repeats itself many times a second while a broker is away; one warning of a kind in this time will do. */
 const TELL_AGAIN_MS = 10_000;
 
 export interface PipelineParts {

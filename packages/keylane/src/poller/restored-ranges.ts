@@ -19,6 +19,12 @@ export class RestoredRanges {
     if (ranges.length > 0) this.runBytes += FIRST_BYTES;
   }
 
+  /** The bytes they take with the first one counted from this offset. */
+  runBytesFrom(offset: number): number {
+    const first = this.#ranges[this.#first];
+    return first === undefined ? 0 : this.runBytes - FIRST_BYTES + runBytes(first - offset);
+  }
+
   /** One past the last complete offset; 0 where there is none. */
   get end(): number {
     return this.#first < this.#ranges.length ? (this.#ranges.at(-1) as number) : 0;
