@@ -42,6 +42,8 @@ describe('resolveOptions, defaults', () => {
       commitIntervalMs: 1_000,
       commitRecordsMax: 100_000,
       drainTimeoutMs: 20_000,
+      handlerTimeoutMs: 30_000,
+      handlerAbortGraceMs: 1_000,
       startTimeoutMs: 30_000,
       retry: { attemptsMax: 5, delayMs: 200, delayMaxMs: 30_000, factor: 2, jitter: 'full' },
       threadOptions: {},

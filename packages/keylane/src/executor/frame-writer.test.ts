@@ -14,6 +14,7 @@ function laneOf(topic: string, partition: number, contents: readonly Content[], 
     topic,
     partition,
     state: 'active',
+    lease: { index: 7 + partition, generation: 2 ** 31 - 1 },
     waiting: new Map(),
     handsOut: true,
     inFlight: 0,
@@ -39,7 +40,7 @@ function expectedOf(lane: Lane, laneId: number): Segment {
   for (let next = lane.head; next !== undefined && records.length < lane.inFlight; next = next.next) {
     records.push({ record: toKafkaRecord(next.record), attempt: next.attempt });
   }
-  return { laneId, records };
+  return { laneId, lease: lane.partition.lease, records };
 }
 
 /** Sends lanes to a thread that knows these topics, and reads them there. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
 import type { KeylaneError } from '../errors.ts';
 import { Events } from '../events.ts';
+import { Leases } from '../wire/leases.ts';
 import { Assignment } from './assignment.ts';
 import { Budget } from './budget.ts';
 import { type ClientRecord, partitionName, type TopicPartition } from './client.ts';
@@ -40,6 +41,7 @@ function assignmentOver(assign: (partitions: readonly TopicPartition[]) => void 
       options: { bufferedRecordsPerPartitionMax: 100 },
       threads: 2,
       laneKey: laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined }),
+      leases: new Leases(),
       budget,
     },
     flush: async () => true,

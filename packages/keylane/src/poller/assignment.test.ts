@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
 import { KafkaError, type KeylaneError } from '../errors.ts';
 import { Events } from '../events.ts';
+import { Leases } from '../wire/leases.ts';
 import { Assignment } from './assignment.ts';
 import { Budget } from './budget.ts';
 import { type ClientRecord, type CommittedOffset, partitionName, type TopicPartition } from './client.ts';
@@ -44,6 +45,7 @@ function assignmentOver({ flush = async () => true, committed = async () => [] }
       options: { bufferedRecordsPerPartitionMax: 100 },
       threads: 2,
       laneKey: laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined }),
+      leases: new Leases(),
       budget,
     },
     flush: () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ExecutorThread, ThreadLoadView } from '../executor/executor.ts';
+import { Leases } from '../wire/leases.ts';
 import { Budget } from './budget.ts';
 import type { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -63,6 +64,7 @@ function dispatcherOver(limits: readonly Limits[], affinity: 'preferred' | 'stri
     options: { bufferedRecordsPerPartitionMax: 1_000 },
     threads: limits.length,
     laneKey: laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined }),
+    leases: new Leases(),
     budget: new Budget({ bufferedRecordsMax: 1_000, bufferedBytesMax: 1e9, recordsPerPollMax: 100 }),
   };
   const partitionOf = (partition: number) => new Partition({ topic: 't', partition }, shared);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
+import { Leases } from '../wire/leases.ts';
 import { Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
 import type { ClientRecord } from './client.ts';
 import type { Delivery } from './delivery.ts';
@@ -16,6 +17,7 @@ function partitionWith({ recordsMax = 10, ordering = 'key' as 'key' | 'partition
     options: { bufferedRecordsPerPartitionMax: recordsMax },
     threads: THREADS,
     laneKey: laneKeys({ ordering, nullKeys: 'unordered', orderingKey: undefined }),
+    leases: new Leases(),
     budget,
   };
   return { partition: new Partition({ topic: 't', partition }, shared), budget };

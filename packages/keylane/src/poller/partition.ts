@@ -8,6 +8,7 @@
  */
 import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
+import type { Lease, Leases } from '../wire/leases.ts';
 import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
 import type { ClientRecord, TopicPartition } from './client.ts';
 import type { Timer } from './clock.ts';
@@ -26,6 +27,8 @@ export interface PartitionShared {
   readonly threads: number;
   readonly laneKey: (record: ClientRecord) => string | undefined;
   readonly budget: Budget;
+  /** Where threads see which partitions are ours. */
+  readonly leases: Leases;
 }
 
 export class Partition implements LanePartition {
@@ -46,6 +49,7 @@ export class Partition implements LanePartition {
 
   readonly topic: string;
   readonly partition: number;
+  readonly lease: Lease;
   readonly tracker: OffsetTracker = new OffsetTracker();
   readonly lanes: Map<string, Lane> = new Map();
   readonly #shared: PartitionShared;
@@ -57,6 +61,7 @@ export class Partition implements LanePartition {
     this.topic = topic;
     this.partition = partition;
     this.#shared = shared;
+    this.lease = shared.leases.grant();
   }
 
   get handsOut(): boolean {
@@ -136,6 +141,7 @@ export class Partition implements LanePartition {
   close(): void {
     assert(this.state !== 'closed', 'a partition was closed twice');
     this.state = 'closed';
+    this.#shared.leases.revoke(this.lease);
     this.#stopRetries();
     this.#shared.budget.remove(this.bufferedRecords, this.bufferedBytes);
     this.bufferedRecords = 0;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Leases } from '../wire/leases.ts';
 import { Budget } from './budget.ts';
 import { partitionName, type TopicPartition } from './client.ts';
 import type { Delivery } from './delivery.ts';
@@ -16,6 +17,7 @@ function pausesOver(count: number) {
     options: { bufferedRecordsPerPartitionMax: 4 },
     threads: 1,
     laneKey: laneKeys({ ordering: 'unordered', nullKeys: 'unordered', orderingKey: undefined }),
+    leases: new Leases(),
     budget,
   };
   const partitions = Array.from({ length: count }, (_, partition) => new Partition({ topic: 't', partition }, shared));

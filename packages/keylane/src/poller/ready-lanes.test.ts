@@ -8,6 +8,7 @@ const partition: LanePartition = {
   topic: 't',
   partition: 0,
   state: 'active',
+  lease: { index: 0, generation: 0 },
   waiting: new Map(),
   handsOut: true,
   inFlight: 0,

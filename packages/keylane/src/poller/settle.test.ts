@@ -3,6 +3,7 @@ import { FakeClock } from '../../sim/fake-clock.ts';
 import { HandlerError, InvariantError, type KeylaneError, ThreadLostError } from '../errors.ts';
 import { Events } from '../events.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
+import { Leases } from '../wire/leases.ts';
 import { Budget } from './budget.ts';
 import type { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -52,6 +53,7 @@ function settleOver(retry: Partial<RetryPolicy> = {}) {
       options: { bufferedRecordsPerPartitionMax: 100 },
       threads: 1,
       laneKey: laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined }),
+      leases: new Leases(),
       budget: new Budget({ bufferedRecordsMax: 100, bufferedBytesMax: 1e9, recordsPerPollMax: 100 }),
     },
   );
