@@ -7,6 +7,7 @@ import { ThreadLoad } from '../src/executor/thread-load.ts';
 import type { ClientRecord } from '../src/poller/client.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Lane } from '../src/poller/lane.ts';
+import { Leases } from '../src/wire/leases.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { Random } from './random.ts';
 
@@ -26,6 +27,7 @@ interface Parts {
 
 export class FakeExecutor implements Executor {
   readonly threads: readonly FakeThread[];
+  readonly leases: Leases = new Leases();
   #listener: ExecutorListener | undefined = undefined;
 
   constructor(threads: number, slots: number, parts: Parts) {
@@ -37,7 +39,7 @@ export class FakeExecutor implements Executor {
   }
 
   snapshot(): ThreadSnapshot[] {
-    return this.threads.map(({ id, load }) => ({ id, records: load.records, completed: 0, restarts: 0 }));
+    return this.threads.map(({ id, load }) => ({ id, records: load.records, completed: 0, restarts: 0, running: [] }));
   }
 
   async close(): Promise<void> {

@@ -20,6 +20,7 @@ import type { Delivery } from '../src/poller/delivery.ts';
 import type { LanePartition } from '../src/poller/lane.ts';
 import { laneKeys } from '../src/poller/lane-key.ts';
 import type { Partition, PartitionShared } from '../src/poller/partition.ts';
+import { Leases } from '../src/wire/leases.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** A partition that admits everything, for tests of what is below it. */
@@ -28,6 +29,7 @@ export function stubPartition(rest: Partial<LanePartition> = {}): LanePartition 
     topic: 't',
     partition: 0,
     state: 'active',
+    lease: { index: 0, generation: 0 },
     waiting: new Map(),
     handsOut: true,
     inFlight: 0,
@@ -66,7 +68,7 @@ export function sharedOf(
     ...limits,
   };
   const laneKey = laneKeys({ ordering, nullKeys: 'unordered', orderingKey: undefined });
-  return { options: all, threads, laneKey, budget: new Budget(all) };
+  return { options: all, threads, laneKey, leases: new Leases(), budget: new Budget(all) };
 }
 
 /** `t[0]`, or `t[0]@5` where it has an offset. */

@@ -49,7 +49,7 @@ describe('the errors', () => {
       cause,
     },
     {
-      error: new ThreadLostError('ERR_THREAD_LOST', 4, 'thread 4 ended', cause),
+      error: new ThreadLostError('ERR_THREAD_LOST', 4, 'thread 4 ended', { cause }),
       name: 'ThreadLostError',
       code: 'ERR_THREAD_LOST',
       message: 'thread 4 ended',

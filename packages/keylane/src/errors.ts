@@ -11,6 +11,7 @@ export type KeylaneErrorCode =
   | 'ERR_HANDLER_TIMEOUT'
   | 'ERR_HANDLER_CRASHED'
   | 'ERR_THREAD_LOST'
+  | 'ERR_THREAD_OUT_OF_MEMORY'
   | 'ERR_THREAD_CRASH_LOOP'
   | 'ERR_KAFKA'
   | 'ERR_COMMIT'
@@ -80,13 +81,31 @@ export class HandlerError extends KeylaneError {
   }
 }
 
-/** The operator must look: a handler thread ended by itself. Its records run again. */
+/** Why and with what a thread was lost. */
+export interface ThreadLoss {
+  readonly cause?: unknown;
+  readonly running?: ThreadLostError['running'];
+  readonly exitCode?: number | undefined;
+}
+
+/** The operator must look: a handler thread ended, or was ended because a handler hung. Its records run again. */
 export class ThreadLostError extends KeylaneError {
   readonly threadId: number;
+  /** The records that were with a handler at that moment: what ended the thread is most likely one of them. */
+  readonly running: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
+  /** What the thread exited with, where that is known. */
+  readonly exitCode: number | undefined;
 
-  constructor(code: 'ERR_THREAD_LOST' | 'ERR_THREAD_CRASH_LOOP', threadId: number, message: string, cause?: unknown) {
+  constructor(
+    code: 'ERR_THREAD_LOST' | 'ERR_THREAD_OUT_OF_MEMORY' | 'ERR_THREAD_CRASH_LOOP',
+    threadId: number,
+    message: string,
+    { cause, running = [], exitCode }: ThreadLoss = {},
+  ) {
     super(code, message, cause === undefined ? undefined : { cause });
     this.threadId = threadId;
+    this.running = running;
+    this.exitCode = exitCode;
   }
 }
 
@@ -149,6 +168,19 @@ export class DrainError extends KeylaneError {
     );
     this.abandoned = abandoned;
   }
+}
+
+/** Why a record failed whose handler had to be given up: the cause of its {@link HandlerError}. */
+export function hungError(
+  { topic, partition, offset }: { topic: string; partition: number; offset: number },
+  { handlerTimeoutMs, handlerAbortGraceMs }: { handlerTimeoutMs: number; handlerAbortGraceMs: number },
+): Error {
+  const error = new Error(
+    `${topic}[${partition}]@${offset} still ran handlerAbortGraceMs = ${handlerAbortGraceMs} after ` +
+      `handlerTimeoutMs = ${handlerTimeoutMs}. Raise handlerTimeoutMs if its work takes that long, or make the handler ` +
+      'end when context.signal aborts',
+  );
+  return Object.assign(error, { name: 'TimeoutError', code: 'ERR_HANDLER_TIMEOUT' });
 }
 
 /** A call that needs a running consumer came after it closed. */

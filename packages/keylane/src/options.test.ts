@@ -43,6 +43,8 @@ describe('resolveOptions, defaults', () => {
       commitRecordsMax: 100_000,
       offsetMapCharactersMax: 4_095,
       drainTimeoutMs: 20_000,
+      handlerTimeoutMs: 30_000,
+      handlerAbortGraceMs: 1_000,
       startTimeoutMs: 30_000,
       retry: { attemptsMax: 5, delayMs: 200, delayMaxMs: 30_000, factor: 2, jitter: 'full' },
       threadOptions: {},

@@ -72,6 +72,21 @@ export interface ConsumerOptions {
    * Milliseconds that running handlers are awaited before a partition is given back, or at the close. Default 20,000.
    */
   readonly drainTimeoutMs?: number;
+  /**
+   * Milliseconds a handler may take for a record. Past it `context.signal` aborts, and a handler that then rejects has
+   * failed with the stage `'timeout'`. Default 30,000, as long as Kafka's share groups lock a record for a consumer
+   * (`group.share.record.lock.duration.ms`). 0 for no limit.
+   *
+   * A handler function that never waits cannot be timed: it runs on the thread that would have to look.
+   */
+  readonly handlerTimeoutMs?: number;
+  /**
+   * Milliseconds more that a handler has to end once `context.signal` aborted for time. Past it its thread is ended and
+   * replaced: the record has failed, and whatever else ran in the thread runs again as the same attempt. A handler
+   * function's record has failed then too, but its call cannot be ended: it may still run, beside the record's next
+   * attempt. Default 1,000.
+   */
+  readonly handlerAbortGraceMs?: number;
   /** Milliseconds the first broker may take to answer before `startConsumer` rejects. Default 30,000. */
   readonly startTimeoutMs?: number;
   /** How a record whose handler threw is tried again. Its key waits; every other goes on. */
@@ -181,6 +196,8 @@ const schema = z.strictObject({
     .max(2 ** 15)
     .default(4_095),
   drainTimeoutMs: duration().default(20_000),
+  handlerTimeoutMs: duration().default(30_000),
+  handlerAbortGraceMs: duration().default(1_000),
   startTimeoutMs: duration(1).default(30_000),
   retry: z
     .strictObject({

@@ -89,7 +89,7 @@ describe('a handler thread', () => {
     },
   );
 
-  test('that never stops dying fails the consumer with the cause', async () => {
+  test('that dies of a record again and again fails the consumer with that record and the cause', async () => {
     const topic = await produce(1);
     const consumer = await startConsumer({
       ...baseOptions(broker, uniqueName('g')),
@@ -99,7 +99,14 @@ describe('a handler thread', () => {
       threads: 1,
     });
     consumer.on('warning', () => undefined);
-    await expect(consumer.closed).rejects.toMatchObject({ code: 'ERR_THREAD_CRASH_LOOP', threadId: 0 });
+    await expect(consumer.closed).rejects.toMatchObject({
+      code: 'ERR_HANDLER_CRASHED',
+      topic,
+      offset: 0,
+      attempt: 5,
+      stage: 'thread-lost',
+      cause: { code: 'ERR_THREAD_LOST', threadId: 0, exitCode: 3, running: [{ topic, offset: 0 }] },
+    });
     expect(consumer.state).toBe('failed');
   });
 });

@@ -4,6 +4,7 @@
  */
 import type { FailureStage, KeylaneError, ThreadLostError } from '../errors.ts';
 import type { Lane } from '../poller/lane.ts';
+import type { Leases } from '../wire/leases.ts';
 
 /** What an executor tells its owner; never from within a call of `send`. */
 export interface ExecutorListener {
@@ -11,6 +12,8 @@ export interface ExecutorListener {
   onCompleted(lane: Lane, count: number): void;
   /** The segment stopped: its next record failed, and how. */
   onFailed(lane: Lane, error: Error, stage: FailureStage): void;
+  /** The segment was given up: its partition is no longer ours, so the rest of it did not run. */
+  onDropped(lane: Lane): void;
   /** The outcomes of one report are all told. */
   onReported(): void;
   /**
@@ -53,12 +56,27 @@ export interface ThreadSnapshot {
   readonly records: number;
   /** Records completed since the start. */
   readonly completed: number;
-  /** How often it was replaced after it ended by itself. */
+  /** How often it was replaced after it was lost, or was ended because a handler hung. */
   readonly restarts: number;
+  /** What is with a handler at this moment. */
+  readonly running: readonly RunningRecord[];
+}
+
+/** A record that is with a handler. */
+export interface RunningRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Of this run, from 1. */
+  readonly attempt: number;
+  /** Milliseconds since the handler was called. */
+  readonly runningMs: number;
 }
 
 export interface Executor {
   readonly threads: readonly ExecutorThread[];
+  /** Where its handlers see which partitions are ours. */
+  readonly leases: Leases;
   /** Resolves when every thread can run handlers; rejects with a ConfigurationError where the handler does not load. */
   start(listener: ExecutorListener): Promise<void>;
   snapshot(): ThreadSnapshot[];

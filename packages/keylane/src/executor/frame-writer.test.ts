@@ -11,7 +11,11 @@ type Content = Partial<Omit<ClientRecord, 'topic' | 'partition'>> & { readonly a
 
 /** A lane of these records, the first `inFlight` of them (default: all) as the segment to send. */
 function laneOf(topic: string, partition: number, contents: readonly Content[], inFlight = contents.length): Lane {
-  const lane = new Lane(stubPartition({ topic, partition }), undefined, 0);
+  const lane = new Lane(
+    stubPartition({ topic, partition, lease: { index: 7 + partition, generation: 2 ** 31 - 1 } }),
+    undefined,
+    0,
+  );
   contents.forEach(({ attempt = 1, ...content }, index) => {
     const record = { topic, partition, offset: index, timestamp: -1, key: null, value: null, ...content };
     const delivery = new Delivery(record, lane, index, index, 0);
@@ -29,7 +33,7 @@ function expectedOf(lane: Lane, laneId: number): Segment {
   for (let next = lane.head; next !== undefined && records.length < lane.inFlight; next = next.next) {
     records.push({ record: toKafkaRecord(next.record), attempt: next.attempt });
   }
-  return { laneId, records };
+  return { laneId, lease: lane.partition.lease, records };
 }
 
 /** Sends lanes to a thread that knows these topics, and reads them there. */

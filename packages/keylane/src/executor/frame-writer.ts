@@ -65,9 +65,10 @@ export class FrameWriter {
     let row = 0;
     let at = 0;
     lanes.forEach((lane, segment) => {
-      const { topic, partition } = lane.partition;
+      const { topic, partition, lease } = lane.partition;
+      const topicIndex = this.#topicIndex(topic, topics);
       segments.set(
-        [laneIds[segment] as number, lane.inFlight, this.#topicIndex(topic, topics), partition],
+        [laneIds[segment] as number, lane.inFlight, topicIndex, partition, lease.index, lease.generation],
         segment * SEGMENT_INTS,
       );
       let delivery = lane.head as Delivery;

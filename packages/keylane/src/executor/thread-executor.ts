@@ -5,30 +5,38 @@
  * Piscina starts threads, limits their resources, replaces one that died and ends one on abort. The session's promise
  * is the thread's life: while it is pending its lanes are with it; when it settles early they all come back.
  */
-import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
-import { asError, ConfigurationError, type KeylaneError, ThreadLostError } from '../errors.ts';
+import { asError, hungError, type KeylaneError, ThreadLostError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
-import type { Lane } from '../poller/lane.ts';
-import type { FromThread, Report, SessionStart, ToThread } from '../wire/messages.ts';
-import { fromWireError, type WireError } from '../wire/wire-error.ts';
-import type { Executor, ExecutorListener, ExecutorThread, ThreadSnapshot } from './executor.ts';
-import { FrameWriter } from './frame-writer.ts';
-import { ThreadLoad } from './thread-load.ts';
+import { Leases } from '../wire/leases.ts';
+import type { Executor, ExecutorListener, ThreadSnapshot } from './executor.ts';
+import { HandlerThread, type Remains, type SessionHost } from './handler-thread.ts';
+import { Watchdog } from './watchdog.ts';
 
-/** A thread that ends this often without completing a record in between will not get better by itself. */
+/** A thread that ends so often, with nothing running and nothing completed in between, will not get better. */
 const LOSSES_MAX = 5;
+/** Between attempts to open a thread again; doubles up to the longest. */
+const REOPEN_DELAY_MS = 100;
+const REOPEN_DELAY_MS_MAX = 2_000;
 
-export type ThreadOptions = Pick<ResolvedOptions, 'threads' | 'concurrencyPerThread' | 'threadOptions' | 'handlerData'>;
+export type ThreadOptions = Pick<
+  ResolvedOptions,
+  'threads' | 'concurrencyPerThread' | 'threadOptions' | 'handlerData' | 'handlerTimeoutMs' | 'handlerAbortGraceMs'
+>;
 
 export class ThreadExecutor implements Executor {
   readonly threads: readonly HandlerThread[];
+  readonly leases: Leases = new Leases();
+  readonly #options: ThreadOptions;
   readonly #pool: Piscina;
+  readonly #watchdog: Watchdog;
+  readonly #closing: AbortController = new AbortController();
   #listener: ExecutorListener | undefined = undefined;
-  #closing = false;
 
   constructor(handlerUrl: string, options: ThreadOptions) {
-    const { threads, concurrencyPerThread, threadOptions, handlerData } = options;
+    const { threads, concurrencyPerThread, threadOptions, handlerData, handlerTimeoutMs } = options;
+    this.#options = options;
     this.#pool = new Piscina({
       filename: new URL('../worker/entry.js', import.meta.url).href,
       minThreads: threads,
@@ -38,14 +46,23 @@ export class ThreadExecutor implements Executor {
       atomics: 'disabled',
       ...threadOptions,
     });
-    const start = { handlerUrl, concurrency: concurrencyPerThread, handlerData };
-    this.threads = Array.from({ length: threads }, (_, id) => new HandlerThread(id, start, this.#pool));
+    // A thread that dies between two sessions has nothing of ours; Piscina has replaced it.
+    this.#pool.on('error', () => undefined);
+    const leases = this.leases.buffer;
+    const basis = { handlerUrl, concurrency: concurrencyPerThread, handlerData, handlerTimeoutMs, leases };
+    const host: SessionHost = {
+      run: (start, signal) => this.#pool.run(start, { transferList: [start.port], signal }),
+      terminate: async (id) => void (await this.#pool.threads.find(({ threadId }) => threadId === id)?.terminate()),
+    };
+    this.threads = Array.from({ length: threads }, (_, id) => new HandlerThread(id, basis, host));
+    this.#watchdog = new Watchdog(this.threads, options);
   }
 
   async start(listener: ExecutorListener): Promise<void> {
     this.#listener = listener;
     try {
       await Promise.all(this.threads.map((thread) => this.#open(thread)));
+      this.#watchdog.start();
     } catch (error) {
       await this.close(0);
       throw error;
@@ -53,16 +70,12 @@ export class ThreadExecutor implements Executor {
   }
 
   snapshot(): ThreadSnapshot[] {
-    return this.threads.map(({ id, load, completed, restarts }) => ({
-      id,
-      records: load.records,
-      completed,
-      restarts,
-    }));
+    return this.threads.map((thread) => thread.snapshot());
   }
 
   async close(timeoutMs: number): Promise<void> {
-    this.#closing = true;
+    this.#closing.abort();
+    this.#watchdog.stop();
     const ends = Promise.all(this.threads.map((thread) => thread.end()));
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([ends, new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)))]);
@@ -78,153 +91,71 @@ export class ThreadExecutor implements Executor {
   }
 
   async #lost(thread: HandlerThread, cause: Error | undefined): Promise<void> {
-    if (this.#closing) return;
+    if (this.#closing.signal.aborted) return;
     const listener = this.#listener as ExecutorListener;
-    const reason = cause?.message ?? 'it ended without being told to';
-    const lanes = thread.abandon();
-    const text = `handler thread ${thread.id} was lost: ${reason}`;
-    listener.onThreadLost(new ThreadLostError('ERR_THREAD_LOST', thread.id, text, cause), lanes, []);
-    if (thread.losses >= LOSSES_MAX) {
-      listener.onFatal(crashLoop(thread.id, reason, cause));
-      return;
+    const remains = thread.abandon(listener);
+    const { lanes, suspects, hung, running } = remains;
+    for (const lane of hung) {
+      const { topic, partition } = lane.partition;
+      const at = { topic, partition, offset: lane.head?.record.offset as number };
+      listener.onFailed(lane, hungError(at, this.#options), 'timeout');
     }
-    try {
-      await this.#open(thread);
-      listener.onReported();
-    } catch (failure) {
-      if (!this.#closing) listener.onFatal(failure as KeylaneError);
+    const rest = hung.length === 0 ? lanes : lanes.filter((lane) => !hung.includes(lane));
+    listener.onThreadLost(lostError(thread.id, cause, remains), rest, suspects);
+    // A loss with records running is theirs to answer for, and ends when they have no attempts left.
+    if (running.length === 0) thread.losses += 1;
+    if (thread.losses >= LOSSES_MAX) listener.onFatal(crashLoop(thread.id, cause));
+    else await this.#reopen(thread, listener);
+  }
+
+  /** The first start fails at once where the handler does not load; a running consumer waits out what may pass. */
+  async #reopen(thread: HandlerThread, listener: ExecutorListener): Promise<void> {
+    const { signal } = this.#closing;
+    for (let failures = 1; !signal.aborted; failures += 1) {
+      try {
+        await this.#open(thread);
+        return listener.onReported();
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const failure = thrown as KeylaneError;
+        if (failures >= LOSSES_MAX) return listener.onFatal(failure);
+        const delayMs = Math.min(REOPEN_DELAY_MS_MAX, REOPEN_DELAY_MS * 2 ** (failures - 1));
+        const text = `handler thread ${thread.id} did not open again (next try in ${delayMs} ms): ${failure.message}`;
+        listener.onThreadLost(new ThreadLostError('ERR_THREAD_LOST', thread.id, text, { cause: failure }), [], []);
+        await Promise.all([thread.discard(), sleep(delayMs, undefined, { signal })]).catch(() => undefined);
+      }
     }
   }
 }
 
-function crashLoop(threadId: number, reason: string, cause: Error | undefined): ThreadLostError {
+function lostError(threadId: number, cause: Error | undefined, { wasEnded, running }: Remains): ThreadLostError {
+  const isOutOfMemory = codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY';
+  const reason = wasEnded ? 'a handler in it hung, so it was ended' : reasonOf(cause);
+  const names = running.map(({ topic, partition, offset }) => `${topic}[${partition}]@${offset}`).join(', ');
+  const remedy = isOutOfMemory ? '; raise threadOptions.resourceLimits, or lower concurrencyPerThread' : '';
+  const text =
+    `handler thread ${threadId} was lost: ${reason}${remedy}. ` +
+    (names === '' ? 'No record was running' : `Running were ${names}`);
+  const exit = /^worker exited with code: (\d+)$/.exec(cause?.message ?? '');
+  return new ThreadLostError(isOutOfMemory ? 'ERR_THREAD_OUT_OF_MEMORY' : 'ERR_THREAD_LOST', threadId, text, {
+    cause,
+    running: running.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
+    exitCode: exit === null ? undefined : Number(exit[1]),
+  });
+}
+
+function crashLoop(threadId: number, cause: Error | undefined): ThreadLostError {
   const message =
-    `handler thread ${threadId} was lost ${LOSSES_MAX} times without completing a record in between: ${reason}. ` +
-    'Look for what ends the thread in the handler module, or raise threadOptions.resourceLimits if it ran out of memory.';
-  return new ThreadLostError('ERR_THREAD_CRASH_LOOP', threadId, message, cause);
+    `handler thread ${threadId} was lost ${LOSSES_MAX} times with no record running and none completed in between: ` +
+    `${reasonOf(cause)}. Look for what ends the thread in the handler module, or raise threadOptions.resourceLimits ` +
+    'if it ran out of memory.';
+  return new ThreadLostError('ERR_THREAD_CRASH_LOOP', threadId, message, { cause });
 }
 
-/** The poller's end of one handler thread: the lanes that are with it, under the ids its reports use. */
-class HandlerThread implements ExecutorThread {
-  readonly load: ThreadLoad;
-  completed = 0;
-  restarts = -1;
-  /** Sessions lost since the last completed record. */
-  losses = 0;
-  /** The session's end, and why, where it was not a clean one. */
-  ended: Promise<Error | undefined> = Promise.resolve(undefined);
-  readonly id: number;
-  readonly #start: Omit<SessionStart, 'port' | 'threadId'>;
-  readonly #pool: Piscina;
-  readonly #aborter: AbortController = new AbortController();
-  #lanes: (Lane | undefined)[] = [];
-  #freeIds: number[] = [];
-  #port: MessagePort | undefined = undefined;
-  #writer: FrameWriter = new FrameWriter();
-
-  constructor(id: number, start: Omit<SessionStart, 'port' | 'threadId'>, pool: Piscina) {
-    this.id = id;
-    this.load = new ThreadLoad(start.concurrency);
-    this.#start = start;
-    this.#pool = pool;
-  }
-
-  /**
-   * Starts a session and resolves once its handler is open; rejects with a ConfigurationError where it does not load.
-   */
-  async open(listener: ExecutorListener): Promise<void> {
-    const { port1, port2 } = new MessageChannel();
-    const start: SessionStart = { ...this.#start, port: port2, threadId: this.id };
-    this.ended = this.#pool
-      .run(start, { transferList: [port2], signal: this.#aborter.signal })
-      .then((failure: WireError | undefined) => failure && fromWireError(failure), asError);
-    this.#port = port1;
-    this.#writer = new FrameWriter();
-    this.restarts += 1;
-    await new Promise<void>((resolve, reject) => {
-      port1.on('message', (message: FromThread) => {
-        if (message.type === 'ready') {
-          this.load.reopen();
-          resolve();
-        } else this.#reported(message, listener);
-      });
-      void this.ended.then((cause) => {
-        this.#hearLast(port1, listener);
-        reject(loadError(cause));
-      });
-    });
-  }
-
-  send(lanes: readonly Lane[]): void {
-    const ids = lanes.map((lane) => {
-      const id = this.#freeIds.pop() ?? this.#lanes.length;
-      this.#lanes[id] = lane;
-      return id;
-    });
-    const { buffer, topics } = this.#writer.write(lanes, ids);
-    this.#port?.postMessage({ type: 'frame', buffer, topics } satisfies ToThread, [buffer]);
-  }
-
-  /** What the thread still told before it ended may lie unread: what completed must not run again. */
-  #hearLast(port: MessagePort, listener: ExecutorListener): void {
-    for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port)) {
-      if ((last.message as FromThread).type === 'report') this.#reported(last.message as Report, listener);
-    }
-    port.close();
-  }
-
-  /** Everything that was with the thread comes back. */
-  abandon(): Lane[] {
-    const lanes = this.#lanes.filter((lane) => lane !== undefined);
-    this.#lanes = [];
-    this.#freeIds = [];
-    this.#port = undefined;
-    this.losses += 1;
-    this.load.close();
-    return lanes;
-  }
-
-  /** Lets the thread finish what it runs and close its handler; resolves when it did. */
-  async end(): Promise<void> {
-    this.#port?.postMessage({ type: 'end' } satisfies ToThread);
-    await this.ended;
-  }
-
-  /** Ends the thread wherever it is. */
-  abort(): void {
-    this.#aborter.abort();
-  }
-
-  #reported({ completed, failed, busyMs, serviceMs, activeMs }: Report, listener: ExecutorListener): void {
-    const before = this.load.records;
-    for (let index = 0; index < completed.length; index += 2) {
-      const id = completed[index] as number;
-      const count = completed[index + 1] as number;
-      const lane = this.#lanes[id] as Lane;
-      this.load.records -= count;
-      this.completed += count;
-      if (lane.inFlight === count) this.#release(id);
-      listener.onCompleted(lane, count);
-    }
-    for (const { laneId, error } of failed) {
-      const lane = this.#lanes[laneId] as Lane;
-      this.load.records -= lane.inFlight;
-      this.#release(laneId);
-      listener.onFailed(lane, fromWireError(error), 'handle');
-    }
-    if (completed.length > 0) this.losses = 0;
-    this.load.observe(before - this.load.records, busyMs, serviceMs, activeMs);
-    listener.onReported();
-  }
-
-  #release(id: number): void {
-    this.#lanes[id] = undefined;
-    this.#freeIds.push(id);
-    this.load.lanes -= 1;
-  }
+function reasonOf(cause: Error | undefined): string {
+  return cause === undefined ? 'it ended without being told to' : asError(cause).message;
 }
 
-function loadError(cause: Error | undefined): ConfigurationError {
-  const problem = `the handler module could not be opened: ${cause?.message ?? 'its thread ended'}`;
-  return new ConfigurationError('ERR_HANDLER_LOAD', [problem], { cause });
+function codeOf(error: Error | undefined): unknown {
+  return error !== undefined && 'code' in error ? error.code : undefined;
 }

@@ -12,7 +12,8 @@ import type { ThreadLoadView } from './executor.ts';
 const AHEAD_MS = 2;
 /** The longest run of one lane in one segment, in time: long enough to hide the way back, short enough to stay fair. */
 const SEGMENT_MS = 5;
-const AHEAD_RECORDS_MAX = 2_048;
+/** So a thread has no more segments than its slots and this together. */
+export const AHEAD_RECORDS_MAX = 2_048;
 const SEGMENT_RECORDS_MAX = 256;
 /** First guesses, before the first report. */
 const MS_PER_RECORD_FIRST = 1;

@@ -12,6 +12,8 @@ export class Delivery {
   next: Delivery | undefined = undefined;
   /** From 1; grows with every failure. */
   attempt = 1;
+  /** It was with a handler when a thread was lost: it runs again with nothing beside it. */
+  alone = false;
 
   readonly record: ClientRecord;
   readonly lane: Lane;

@@ -5,6 +5,9 @@
  * slots and nothing of its own takes from the one with the most. Among ready lanes the one whose first record has
  * waited longest goes first: rotation would let a busy key fall behind all others (docs/adr/0003).
  *
+ * A lane whose first record may have ended a thread runs it alone: the lane's own thread is fed no more until it is
+ * empty, gets that one record, and nothing beside it until it is settled.
+ *
  * Invariant: a lane is either idle, or in one place: in one thread's ready lanes, held by its partition, with a
  * thread, or waiting for a retry.
  */
@@ -20,17 +23,21 @@ export class Dispatcher {
   readonly #stealing: boolean;
   /** Partitions that hold lanes back until records before them complete. */
   readonly #behind: Set<LanePartition> = new Set();
+  /** For each thread: lanes whose head must run alone, and whether one of them does. */
+  readonly #alone: readonly { readonly waiting: Lane[]; runs: boolean }[];
   #first = 0;
 
   constructor(threads: readonly ExecutorThread[], { affinity }: Pick<ResolvedOptions, 'affinity'>) {
     this.#threads = threads;
     this.#ready = threads.map(() => new ReadyLanes());
+    this.#alone = threads.map(() => ({ waiting: [], runs: false }));
     this.#stealing = affinity === 'preferred' && threads.length > 1;
   }
 
   /** Lanes that could run now. */
   get readyLanes(): number {
-    return this.#ready.reduce((sum, lanes) => sum + lanes.size, 0);
+    const alone = this.#alone.reduce((sum, { waiting }) => sum + waiting.length, 0);
+    return this.#ready.reduce((sum, lanes) => sum + lanes.size, alone);
   }
 
   /** The lane has a record to run and nothing in its way: it arrived, came back, or its delay is over. */
@@ -38,7 +45,8 @@ export class Dispatcher {
     assert(lane.state !== 'ready' && lane.state !== 'in-flight', `a lane that is ${lane.state} was enqueued`);
     assert(lane.length > 0, 'an empty lane was enqueued');
     lane.state = 'ready';
-    (this.#ready[lane.thread] as ReadyLanes).push(lane);
+    if (lane.head?.alone) this.#alone[lane.thread]?.waiting.push(lane);
+    else (this.#ready[lane.thread] as ReadyLanes).push(lane);
   }
 
   /** Gives every thread that wants some a frame of the oldest ready lanes. */
@@ -69,7 +77,7 @@ export class Dispatcher {
   /** Fills one frame from the ready lanes of the thread that `source` names, for as long as it names one. */
   #feed(thread: ExecutorThread, source: (thread: ExecutorThread) => number | undefined): void {
     const { load } = thread;
-    if (!load.hungry) return;
+    if (!load.hungry || this.#isReserved(thread)) return;
     const frame: Lane[] = [];
     for (let room = load.segmentRoom(); room > 0; room = load.segmentRoom()) {
       const from = source(thread);
@@ -84,17 +92,38 @@ export class Dispatcher {
     if (frame.length > 0) thread.send(frame);
   }
 
+  /** Whether the thread is kept for a record that must run alone; sends it there once nothing else is left. */
+  #isReserved(thread: ExecutorThread): boolean {
+    const alone = this.#alone[thread.id] as { waiting: Lane[]; runs: boolean };
+    if (thread.load.records > 0 && alone.runs) return true;
+    alone.runs = false;
+    while (alone.waiting[0]?.partition.handsOut === false) this.#hold(alone.waiting.shift() as Lane);
+    const [lane] = alone.waiting;
+    if (lane === undefined) return false;
+    if (thread.load.records > 0) return true;
+    alone.waiting.shift();
+    alone.runs = true;
+    lane.take(1);
+    thread.load.add(1);
+    thread.send([lane]);
+    return true;
+  }
+
   /** The oldest lane of a thread's own that may be handed out; those that may not are given to their partitions. */
   #take(thread: number): Lane | undefined {
     const lanes = this.#ready[thread] as ReadyLanes;
     for (let lane = lanes.pop(); lane !== undefined; lane = lanes.pop()) {
-      const { partition } = lane;
-      if (partition.handsOut && partition.admits(lane, 1) === 1) return lane;
-      if (partition.handsOut) this.#behind.add(partition);
-      lane.state = 'held';
-      partition.hold(lane);
+      if (lane.partition.handsOut && lane.partition.admits(lane, 1) === 1) return lane;
+      this.#hold(lane);
     }
     return undefined;
+  }
+
+  /** The partition hands nothing out, or the offset map has no room for this lane's first record. */
+  #hold(lane: Lane): void {
+    if (lane.partition.handsOut) this.#behind.add(lane.partition);
+    lane.state = 'held';
+    lane.partition.hold(lane);
   }
 
   #fullest(): number | undefined {

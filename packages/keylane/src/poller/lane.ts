@@ -10,6 +10,7 @@
  *                     └──────────────────────────┴─────────────────────────┘
  */
 import { assert } from '../errors.ts';
+import type { Lease } from '../wire/leases.ts';
 import type { Timer } from './clock.ts';
 import type { Delivery } from './delivery.ts';
 
@@ -20,6 +21,8 @@ export interface LanePartition {
   readonly topic: string;
   readonly partition: number;
   readonly state: 'active' | 'draining' | 'closed';
+  /** Tells threads whether it is still ours; revoked when it closes. */
+  readonly lease: Lease;
   /** Lanes whose head waits for its retry. */
   readonly waiting: Map<Lane, Timer>;
   /** False while the partition is paused, draining or gone: nothing of it may be handed out. */

@@ -8,6 +8,7 @@
  */
 import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
+import type { Lease, Leases } from '../wire/leases.ts';
 import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
 import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition } from './client.ts';
 import type { Timer } from './clock.ts';
@@ -25,6 +26,8 @@ export interface PartitionShared {
   readonly threads: number;
   readonly laneKey: (record: ClientRecord) => string | undefined;
   readonly budget: Budget;
+  /** Where threads see which partitions are ours. */
+  readonly leases: Leases;
 }
 
 /** What the broker answers to metadata longer than it allows. */
@@ -48,6 +51,7 @@ export class Partition implements LanePartition {
 
   readonly topic: string;
   readonly partition: number;
+  readonly lease: Lease;
   readonly tracker: OffsetTracker;
   readonly lanes: Map<string, Lane> = new Map();
   readonly #shared: PartitionShared;
@@ -64,6 +68,7 @@ export class Partition implements LanePartition {
     this.topic = topic;
     this.partition = partition;
     this.#shared = shared;
+    this.lease = shared.leases.grant();
     this.tracker = new OffsetTracker(offsetMapLimits(shared.options.offsetMapCharactersMax));
   }
 
@@ -203,6 +208,7 @@ export class Partition implements LanePartition {
   close(): void {
     assert(this.state !== 'closed', 'a partition was closed twice');
     this.state = 'closed';
+    this.#shared.leases.revoke(this.lease);
     this.#stopRetries();
     this.#shared.budget.remove(this.bufferedRecords, this.bufferedBytes);
     this.bufferedRecords = 0;

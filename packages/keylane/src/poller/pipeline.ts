@@ -70,7 +70,13 @@ export class Pipeline {
       client,
       clock,
       events,
-      shared: { options, threads: executor.threads.length, laneKey: laneKeys(options), budget: this.budget },
+      shared: {
+        options,
+        threads: executor.threads.length,
+        laneKey: laneKeys(options),
+        budget: this.budget,
+        leases: executor.leases,
+      },
       flush: (wanted) => this.#committer.flush(wanted),
       betweenPolls: (action) => this.#poller.betweenPolls(action),
       onOpened: (partitions) => this.#applyUserPauses(partitions),
@@ -190,6 +196,7 @@ export class Pipeline {
     return {
       onCompleted: this.#guard((lane, count) => settle.onCompleted(lane, count)),
       onFailed: this.#guard((lane, error, stage) => settle.onFailed(lane, error, stage)),
+      onDropped: this.#guard((lane) => settle.onDropped(lane)),
       onReported: this.#guard(() => settle.onReported()),
       onThreadLost: this.#guard((error, lanes, suspects) => settle.onThreadLost(error, lanes, suspects)),
       onFatal: (error) => settle.onFatal(error),

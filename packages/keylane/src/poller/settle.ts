@@ -52,6 +52,8 @@ export class Settle implements ExecutorListener {
     const { options, clock, random, events } = this.#parts;
     const failure = new HandlerError({ topic, partition, offset, attempt }, error, stage);
     const delayMs = retryDelayMs(options.retry, attempt, random);
+    // What ended its thread may do so again, and must not take others with it; one that only threw is cleared.
+    if (stage !== 'timeout') delivery.alone = stage === 'thread-lost';
     if (delayMs === undefined) {
       this.#parts.onFatal(failure);
       return;
@@ -65,15 +67,29 @@ export class Settle implements ExecutorListener {
     );
   }
 
+  onDropped(lane: Lane): void {
+    this.#land(lane);
+  }
+
   onReported(): void {
     this.#parts.dispatcher.dispatch();
     this.#parts.onSettled();
   }
 
-  onThreadLost(error: ThreadLostError, lanes: readonly Lane[], _suspects: readonly Lane[]): void {
+  onThreadLost(error: ThreadLostError, lanes: readonly Lane[], suspects: readonly Lane[]): void {
     this.#parts.events.emit('warning', error);
-    for (const lane of lanes) this.#land(lane);
+    const suspected = new Set(suspects);
+    for (const lane of lanes) if (!suspected.has(lane)) this.#land(lane);
+    const [only] = suspects;
+    if (only !== undefined && suspects.length === 1) this.onFailed(only, error, 'thread-lost');
+    else for (const lane of suspects) this.#suspect(lane);
     this.onReported();
+  }
+
+  /** Any of several records may have ended the thread; run alone, the one that did gives itself away. */
+  #suspect(lane: Lane): void {
+    (lane.head as Delivery).alone = true;
+    this.#land(lane);
   }
 
   onFatal(error: KeylaneError): void {

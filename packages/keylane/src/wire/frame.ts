@@ -4,7 +4,7 @@
  *
  *     prefix      2 × int32    records, segments
  *     times       2 × float64  per record: offset, timestamp
- *     segments    4 × int32    per segment: lane id, records, topic index, partition
+ *     segments    6 × int32    per segment: lane id, records, topic index, partition, lease index, lease generation
  *     records     5 × int32    per record: leader epoch, attempt, key length, value length, headers length
  *     payload     bytes        per record: key, value, headers
  *
@@ -13,7 +13,7 @@
 
 export const PREFIX_INTS = 2;
 export const TIME_FLOATS = 2;
-export const SEGMENT_INTS = 4;
+export const SEGMENT_INTS = 6;
 export const RECORD_INTS = 5;
 export const NULL_LENGTH = -1;
 

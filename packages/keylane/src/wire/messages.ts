@@ -13,6 +13,12 @@ export interface SessionStart {
   readonly threadId: number;
   /** Handlers in flight at once in this thread. */
   readonly concurrency: number;
+  /** Memory of {@link import('./slots.ts').Slots}, this session's own. */
+  readonly slots: SharedArrayBuffer;
+  /** The table of {@link import('./leases.ts').Leases}, shared by all threads. */
+  readonly leases: SharedArrayBuffer;
+  /** Milliseconds a handler may take; 0 for no limit. */
+  readonly handlerTimeoutMs: number;
   /** Whatever the application put into `handlerData`. */
   readonly handlerData: unknown;
 }
@@ -41,6 +47,8 @@ export interface Report {
   readonly completed: Int32Array;
   /** Lanes whose segment stopped at a failed record: the one after those counted in `completed`. */
   readonly failed: readonly FailedRecord[];
+  /** Lanes whose segment was given up before its next record: their partition is no longer ours. */
+  readonly dropped: readonly number[];
   /** Milliseconds of this period in which the thread had records to run. */
   readonly busyMs: number;
   /** Milliseconds the completed and failed records took, added up. */
@@ -53,4 +61,6 @@ export interface Report {
 export interface FailedRecord {
   readonly laneId: number;
   readonly error: WireError;
+  /** Whether it had run out of time by then. */
+  readonly stage: 'handle' | 'timeout';
 }

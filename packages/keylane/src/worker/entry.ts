@@ -3,10 +3,13 @@
  * module, opens it, runs what frames bring, and reports.
  */
 
+import { threadId as nodeThreadId } from 'node:worker_threads';
+import { Leases } from '../wire/leases.ts';
 import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
+import { Slots } from '../wire/slots.ts';
 import { fromWireError, toWireError, type WireError } from '../wire/wire-error.ts';
 import { readFrame } from './frame-reader.ts';
-import type { Handler, HandlerContext } from './handler.ts';
+import type { Handler } from './handler.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
 
@@ -14,13 +17,10 @@ import { Reporter } from './reporter.ts';
  * Resolves on a clean end, and with an error where the handler module cannot be opened; whatever else ends the thread
  * rejects Piscina's promise with the cause.
  */
-export default async function session({
-  port,
-  handlerUrl,
-  threadId,
-  concurrency,
-  handlerData,
-}: SessionStart): Promise<WireError | undefined> {
+export default async function session(start: SessionStart): Promise<WireError | undefined> {
+  const { port, handlerUrl, threadId, concurrency, handlerData, handlerTimeoutMs } = start;
+  const slots = new Slots(concurrency, 0, start.slots);
+  slots.claim(nodeThreadId);
   const tell = (message: FromThread): void => port.postMessage(message);
   let handler: Handler<unknown>;
   let state: unknown;
@@ -32,11 +32,9 @@ export default async function session({
   }
 
   const reporter = new Reporter(tell);
-  const runner = new LaneRunner(
-    ({ record, attempt }) => handler.handle(record, { attempt, threadId, state } satisfies HandlerContext<unknown>),
-    concurrency,
-    reporter,
-  );
+  const site = { threadId, state, handlerTimeoutMs, leases: new Leases(start.leases) };
+  const handle: Handler<unknown>['handle'] = (record, context) => handler.handle(record, context);
+  const runner = new LaneRunner({ handle, concurrency, reporter, slots, site });
   const topics: string[] = [];
   const end = new Promise<void>((resolve) => {
     port.on('message', (message: ToThread) => {

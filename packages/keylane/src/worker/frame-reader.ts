@@ -13,6 +13,7 @@ import {
   SEGMENT_INTS,
   TIME_FLOATS,
 } from '../wire/frame.ts';
+import type { Lease } from '../wire/leases.ts';
 import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 
 /** A record of a segment, with the attempt the handler is told. */
@@ -24,6 +25,8 @@ export interface SegmentRecord {
 /** Consecutive records of one lane: to be run one after the other, up to the first failure. */
 export interface Segment {
   readonly laneId: number;
+  /** By which its partition is ours. */
+  readonly lease: Lease;
   readonly records: readonly SegmentRecord[];
 }
 
@@ -70,7 +73,8 @@ export function readFrame(buffer: ArrayBuffer, topics: readonly string[]): Segme
       });
       row += 1;
     }
-    segments.push({ laneId: segmentRows[first] as number, records });
+    const lease = { index: segmentRows[first + 4] as number, generation: segmentRows[first + 5] as number };
+    segments.push({ laneId: segmentRows[first] as number, lease, records });
   }
   return segments;
 }

@@ -14,6 +14,20 @@ export interface HandlerContext<State = undefined> {
   readonly threadId: number;
   /** What `open` returned in this thread. */
   readonly state: State;
+  /**
+   * Aborts when the record has run for `handlerTimeoutMs`, or when its partition is no longer ours while it still runs
+   * (it was lost, or its drain ran out of time). The reason is an Error that says which, with the code
+   * `ERR_HANDLER_TIMEOUT` or `ERR_PARTITION_NOT_OWNED`. Hand it to whatever can be aborted. A handler that computes
+   * without ever waiting sees it by asking `context.signal.aborted` anew: each access looks at the clock.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * Whether the record's partition is still this consumer's. Costs a look into shared memory: ask before an effect
+   * that must not happen twice.
+   */
+  readonly owned: () => boolean;
+  /** When `signal` aborts for time, in milliseconds since the epoch; `Infinity` where there is no limit. */
+  readonly deadline: number;
 }
 
 /** What `open` learns about its thread. */

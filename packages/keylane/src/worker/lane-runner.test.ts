@@ -1,10 +1,17 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Leases } from '../wire/leases.ts';
 import type { Report } from '../wire/messages.ts';
+import type { KafkaRecord } from '../wire/record.ts';
+import { Slots } from '../wire/slots.ts';
 import type { Segment, SegmentRecord } from './frame-reader.ts';
-import { LaneRunner, type RunRecord } from './lane-runner.ts';
+import type { HandleFunction } from './handler.ts';
+import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
+
+const leases = new Leases();
+const lease = leases.grant();
 
 /** A segment of this lane; `offsets` stand for its records. */
 function segmentOf(laneId: number, ...offsets: number[]): Segment {
@@ -12,16 +19,16 @@ function segmentOf(laneId: number, ...offsets: number[]): Segment {
     const at = { topic: 't', partition: laneId, offset, timestamp: 0, leaderEpoch: -1 };
     return { attempt: 1, record: { ...at, key: null, value: null, headers: [] } };
   });
-  return { laneId, records };
+  return { laneId, lease, records };
 }
 
-const nameOf = ({ record }: SegmentRecord) => `${record.partition}@${record.offset}`;
+const nameOf = (record: KafkaRecord) => `${record.partition}@${record.offset}`;
 
 /** A runner with a handler whose records end when the test says so. */
 function manualRunner(concurrency: number) {
   const running = new Map<string, { resolve: () => void; reject: (error: Error) => void }>();
   const started: string[] = [];
-  const run: RunRecord = (record) => {
+  const run: HandleFunction<unknown> = (record) => {
     started.push(nameOf(record));
     return new Promise<void>((resolve, reject) => void running.set(nameOf(record), { resolve, reject }));
   };
@@ -37,9 +44,12 @@ function manualRunner(concurrency: number) {
   return { ...runnerOf(run, concurrency), started, running: () => [...running.keys()], end };
 }
 
-function runnerOf(run: RunRecord, concurrency: number) {
+function runnerOf(handle: HandleFunction<unknown>, concurrency: number, handlerTimeoutMs = 0) {
   const reports: Report[] = [];
-  const runner = new LaneRunner(run, concurrency, new Reporter((report) => void reports.push(report)));
+  const reporter = new Reporter((report) => void reports.push(report));
+  const slots = new Slots(concurrency, 100);
+  const site = { threadId: 0, state: undefined, leases, handlerTimeoutMs };
+  const runner = new LaneRunner({ handle, concurrency, reporter, slots, site });
   /** How many records of each lane completed, as the reports add up. */
   const completed = () => {
     const counts: Record<number, number> = {};
@@ -54,7 +64,7 @@ function runnerOf(run: RunRecord, concurrency: number) {
   };
   const failed = () =>
     reports.flatMap((report) => report.failed.map(({ laneId, error }) => `${laneId}: ${error.message}`));
-  return { runner, reports, completed, failed };
+  return { runner, reports, completed, failed, slots };
 }
 
 afterEach(() => vi.restoreAllMocks());
@@ -195,7 +205,7 @@ describe('LaneRunner', () => {
         async (all, slots, choices) => {
           const next = all.map(() => 0);
           let [running, most] = [0, 0];
-          const { runner, completed, failed } = runnerOf(async ({ record: { partition: lane, offset } }) => {
+          const { runner, completed, failed } = runnerOf(async ({ partition: lane, offset }) => {
             expect(offset).toBe(next[lane]);
             running += 1;
             most = Math.max(most, running);

@@ -5,7 +5,11 @@
  * Invariant: a lane has at most one segment here (the poller sees to it), so running a segment in sequence keeps its
  * key's order, whatever the other slots do.
  */
-import type { Segment, SegmentRecord } from './frame-reader.ts';
+import { Run, type RunSite, Runs } from '../wire/run.ts';
+import type { Slots } from '../wire/slots.ts';
+import { toWireError } from '../wire/wire-error.ts';
+import type { Segment } from './frame-reader.ts';
+import type { HandleFunction } from './handler.ts';
 import type { Reporter } from './reporter.ts';
 
 /**
@@ -13,23 +17,31 @@ import type { Reporter } from './reporter.ts';
  */
 const TURN_MS = 2;
 
-export type RunRecord = (record: SegmentRecord) => unknown;
+export interface LaneRunnerParts {
+  readonly handle: HandleFunction<unknown>;
+  readonly concurrency: number;
+  readonly reporter: Reporter;
+  readonly slots: Slots;
+  readonly site: RunSite<unknown>;
+}
 
 export class LaneRunner {
   #queue: Segment[] = [];
   #queueHead = 0;
-  #running = 0;
+  readonly #freeSlots: number[];
   #turnAt = 0;
   #turn: Promise<void> | undefined = undefined;
   #idle: (() => void) | undefined = undefined;
-  readonly #run: RunRecord;
-  readonly #concurrency: number;
-  readonly #reporter: Reporter;
+  readonly #parts: LaneRunnerParts;
+  readonly #runs: Runs;
 
-  constructor(run: RunRecord, concurrency: number, reporter: Reporter) {
-    this.#run = run;
-    this.#concurrency = concurrency;
-    this.#reporter = reporter;
+  constructor(parts: LaneRunnerParts) {
+    this.#parts = parts;
+    this.#runs = new Runs(
+      (run, now) => run.check(now),
+      () => parts.slots.turned(),
+    );
+    this.#freeSlots = Array.from({ length: parts.concurrency }, (_, slot) => parts.concurrency - 1 - slot);
   }
 
   /** Takes segments in and starts what free slots can run. */
@@ -37,45 +49,64 @@ export class LaneRunner {
     const now = performance.now();
     this.#turnAt = now;
     this.#queue.push(...segments);
-    this.#reporter.received(
+    this.#parts.reporter.received(
       segments.reduce((sum, { records }) => sum + records.length, 0),
       now,
     );
-    for (let free = Math.min(segments.length, this.#concurrency - this.#running); free > 0; free -= 1)
-      void this.#slot();
+    for (let starts = Math.min(segments.length, this.#freeSlots.length); starts > 0; starts -= 1)
+      void this.#slot(this.#freeSlots.pop() as number);
   }
 
   /** Resolves when nothing runs and nothing waits. */
   async idle(): Promise<void> {
-    if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#freeSlots.length < this.#parts.concurrency) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
-  async #slot(): Promise<void> {
-    this.#running += 1;
-    for (let segment = this.#next(); segment !== undefined; segment = this.#next()) await this.#segment(segment);
-    this.#running -= 1;
-    if (this.#running === 0) this.#idle?.();
+  async #slot(slot: number): Promise<void> {
+    for (let segment = this.#next(); segment !== undefined; segment = this.#next()) await this.#segment(segment, slot);
+    this.#freeSlots.push(slot);
+    if (this.#freeSlots.length === this.#parts.concurrency) this.#idle?.();
   }
 
-  async #segment({ laneId, records }: Segment): Promise<void> {
+  async #segment({ laneId, lease, records }: Segment, slot: number): Promise<void> {
+    const { handle, reporter, slots, site } = this.#parts;
     let start = performance.now();
-    for (const [index, record] of records.entries()) {
+    for (const [index, { record, attempt }] of records.entries()) {
+      if (!site.leases.holds(lease)) return reporter.dropped(laneId, records.length - index, start);
+      const run = new Run(site, record, attempt, lease, start);
+      this.#runs.begin(slot, run);
+      slots.begin(slot, laneId, start);
       try {
-        const result = this.#run(record);
-        if (isThenable(result)) await result;
+        const result = handle(record, run);
+        if (isThenable(result)) {
+          slots.waits();
+          await result;
+        }
       } catch (thrown) {
         const now = performance.now();
-        this.#reporter.failed(laneId, thrown, records.length - index - 1, now - start, now);
+        this.#ended(slot);
+        const late = run.isOver(now);
+        const error = toWireError(late ? run.overtime(thrown) : thrown);
+        const failure = { laneId, error, stage: late ? 'timeout' : 'handle' } as const;
+        reporter.failed(failure, records.length - index - 1, now - start, now);
         return;
       }
       const now = performance.now();
-      this.#reporter.completed(laneId, now - start, now);
+      this.#ended(slot);
+      slots.completed(laneId, index + 1);
+      reporter.completed(laneId, now - start, now);
       start = now;
       if (now - this.#turnAt > TURN_MS) {
         await this.#nextTurn();
         start = performance.now();
       }
     }
+  }
+
+  /** From here on neither the check nor the poller's watchdog finds anything to run in the slot. */
+  #ended(slot: number): void {
+    this.#runs.end(slot);
+    this.#parts.slots.end(slot);
   }
 
   /** One turn of the event loop, shared by all slots that wait for one. */

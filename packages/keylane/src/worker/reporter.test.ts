@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Report } from '../wire/messages.ts';
+import { toWireError } from '../wire/wire-error.ts';
 import { Reporter } from './reporter.ts';
 
 /** A reporter, and the reports it sent. It is told the time, so all durations but the computing are exact. */
@@ -57,7 +58,7 @@ describe('Reporter', () => {
     const { reporter, reports } = reporterOf();
     reporter.received(3, 0);
     reporter.completed(4, 0.1, 0.1);
-    reporter.failed(4, new RangeError('too far'), 1, 0.9, 1);
+    reporter.failed({ laneId: 4, error: toWireError(new RangeError('too far')), stage: 'handle' }, 1, 0.9, 1);
     reporter.received(1, 2);
     reporter.completed(5, 1, 3);
     expect(completedOf(reports)).toEqual([
@@ -73,7 +74,12 @@ describe('Reporter', () => {
   test('a report can travel: it is plain data, whatever was thrown', () => {
     const { reporter, reports } = reporterOf();
     reporter.received(1, 0);
-    reporter.failed(1, { toJSON: () => undefined, call: () => undefined }, 0, 1, 1);
+    reporter.failed(
+      { laneId: 1, error: toWireError({ toJSON: () => undefined, call: () => undefined }), stage: 'handle' },
+      0,
+      1,
+      1,
+    );
     expect(structuredClone(reports)).toEqual(reports);
   });
 
@@ -93,7 +99,7 @@ describe('Reporter', () => {
   test('the records that a failure takes with it keep no thread busy', () => {
     const { reporter, reports } = reporterOf();
     reporter.received(5, 0);
-    reporter.failed(1, new Error('no'), 4, 2, 2);
+    reporter.failed({ laneId: 1, error: toWireError(new Error('no')), stage: 'handle' }, 4, 2, 2);
     reporter.received(1, 100);
     reporter.completed(1, 1, 101);
     expect(reports.map(({ busyMs }) => busyMs)).toEqual([2, 1]);

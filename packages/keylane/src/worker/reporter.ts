@@ -4,13 +4,13 @@
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { FailedRecord, Report } from '../wire/messages.ts';
-import { toWireError } from '../wire/wire-error.ts';
 
 const REPORT_AFTER_MS = 1;
 
 export class Reporter {
   #completed: number[] = [];
   #failed: FailedRecord[] = [];
+  #dropped: number[] = [];
   #serviceMs = 0;
   #busyMs = 0;
   #pending = 0;
@@ -38,9 +38,15 @@ export class Reporter {
   }
 
   /** A record failed, and with it the `left` records of its segment that now will not run. */
-  failed(laneId: number, thrown: unknown, left: number, serviceMs: number, now: number): void {
-    this.#failed.push({ laneId, error: toWireError(thrown) });
+  failed(failure: FailedRecord, left: number, serviceMs: number, now: number): void {
+    this.#failed.push(failure);
     this.#settled(1 + left, serviceMs, now);
+  }
+
+  /** The `left` records of a segment will not run: their partition is no longer ours. */
+  dropped(laneId: number, left: number, now: number): void {
+    this.#dropped.push(laneId);
+    this.#settled(left, 0, now);
   }
 
   #settled(records: number, serviceMs: number, now: number): void {
@@ -66,12 +72,14 @@ export class Reporter {
       type: 'report',
       completed: Int32Array.from(this.#completed),
       failed: this.#failed,
+      dropped: this.#dropped,
       busyMs: this.#busyMs,
       serviceMs: this.#serviceMs,
       activeMs,
     });
     this.#completed = [];
     this.#failed = [];
+    this.#dropped = [];
     this.#serviceMs = 0;
     this.#busyMs = 0;
   }
