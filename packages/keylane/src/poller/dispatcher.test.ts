@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ExecutorThread, ThreadLoadView } from '../executor/executor.ts';
 import { Leases } from '../wire/leases.ts';
 import { Budget } from './budget.ts';
-import type { Delivery } from './delivery.ts';
+import { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Lane } from './lane.ts';
 import { laneKeys, threadOfKey } from './lane-key.ts';
@@ -106,6 +106,82 @@ function keysOf(thread: number, threads: number, count: number): string[] {
   }
   return keys;
 }
+
+describe('Dispatcher, a record that must run alone', () => {
+  function aloneOver(threads = 1) {
+    const over = dispatcherOver(Array.from({ length: threads }, () => ({ slots: 4 })));
+    const [first = '', suspect = '', other = ''] = keysOf(0, threads, 3);
+    const [running] = arrive(over.dispatcher, over.partition, [first]) as [Delivery];
+    over.dispatcher.dispatch();
+    over.framesOf();
+    return { ...over, running, suspect, other };
+  }
+
+  /** The suspect's lane with two records comes back, the first of them to run alone. */
+  function suspected({ dispatcher, partition, suspect }: ReturnType<typeof aloneOver>): Delivery {
+    const lane = new Lane(partition, suspect, 0);
+    for (const offset of [1_000, 1_001]) {
+      const record = { topic: 't', partition: 0, offset, timestamp: 0, key: Buffer.from(suspect), value: null };
+      age += 1;
+      lane.push(new Delivery(record, lane, partition.tracker.register(offset) as number, age, 0));
+    }
+    const delivery = lane.head as Delivery;
+    delivery.alone = true;
+    dispatcher.enqueue(lane);
+    return delivery;
+  }
+
+  function settled(over: ReturnType<typeof aloneOver>, { lane }: Delivery): void {
+    while (lane.inFlight > 0) lane.shift();
+    lane.land();
+    Object.assign(over.threads[0]?.load as FakeLoad, { records: 0, lanes: 0 });
+    if (lane.length > 0) over.dispatcher.enqueue(lane);
+    over.dispatcher.dispatch();
+  }
+
+  test('waits until its thread is empty, goes by itself, and has the thread until it is settled', () => {
+    const over = aloneOver();
+    const delivery = suspected(over);
+    arrive(over.dispatcher, over.partition, [over.other]);
+    over.dispatcher.dispatch();
+    expect([over.framesOf(), over.dispatcher.readyLanes]).toEqual([[[]], 2]);
+    settled(over, over.running);
+    expect(over.framesOf()).toEqual([[`${over.suspect}:1`]]);
+    over.dispatcher.dispatch();
+    expect(over.framesOf()).toEqual([[]]);
+    settled(over, delivery);
+    // Its lane goes on beside the others, the older first.
+    expect(over.framesOf()).toEqual([[`${over.suspect}:1`, `${over.other}:1`]]);
+  });
+
+  test('the next one waits for the one before', () => {
+    const over = aloneOver();
+    const [one, two] = [suspected(over), suspected(over)];
+    settled(over, over.running);
+    expect([over.framesOf(), two.lane.state]).toEqual([[[`${over.suspect}:1`]], 'ready']);
+    settled(over, one);
+    expect([over.framesOf(), two.lane.state]).toEqual([[[`${over.suspect}:1`]], 'in-flight']);
+  });
+
+  test('its thread does not help others meanwhile, others go on and take from it', () => {
+    const over = aloneOver(2);
+    suspected(over);
+    arrive(over.dispatcher, over.partition, [over.other, ...keysOf(1, 2, 6)]);
+    over.dispatcher.dispatch();
+    expect(over.framesOf().map((frames) => frames.length)).toEqual([0, 4]);
+  });
+
+  test.each(['pause', 'drain', 'close'] as const)("after %s of its partition it stands in nobody's way", (end) => {
+    const over = aloneOver();
+    const delivery = suspected(over);
+    if (end === 'pause') over.partition.userPaused = true;
+    else over.partition[end]();
+    arrive(over.dispatcher, over.partitionOf(1), [over.other]);
+    over.dispatcher.dispatch();
+    expect([over.framesOf(), delivery.lane.state]).toEqual([[[`${over.other}:1`]], 'held']);
+    expect(over.partition.release()).toEqual(end === 'pause' ? [delivery.lane] : []);
+  });
+});
 
 describe('Dispatcher', () => {
   test('every thread takes its own lanes, in one frame', () => {
