@@ -5,6 +5,7 @@ import type { ExecutorThread, ThreadLoadView } from '../src/executor/executor.ts
 import type { Delivery } from '../src/poller/delivery.ts';
 import { Dispatcher } from '../src/poller/dispatcher.ts';
 import type { Lane } from '../src/poller/lane.ts';
+import { threadOfKey } from '../src/poller/lane-key.ts';
 import { Partition } from '../src/poller/partition.ts';
 import { recordOf, type SharedLimits, sharedOf } from './stations.ts';
 
@@ -73,15 +74,29 @@ export function dispatcherOver(
   return { dispatcher, threads, partition: partitionOf(0), partitionOf, framesOf };
 }
 
+/** `count` keys that prefer this thread. */
+export function keysOf(thread: number, threads: number, count: number): string[] {
+  const keys = [];
+  for (let index = 0; keys.length < count; index += 1) {
+    if (threadOfKey(`k${index}`, threads) === thread) keys.push(`k${index}`);
+  }
+  return keys;
+}
+
 let age = 0;
+
+/** Later than all before. */
+export function nextAge(): number {
+  age += 1;
+  return age;
+}
 
 /** Registers records of these keys and enqueues their lanes, as the poller does. */
 export function arrive(dispatcher: Dispatcher, partition: Partition, keys: readonly string[]): Delivery[] {
   return keys.map((key) => {
-    age += 1;
     const offset = partition.tracker.position ?? 0;
     const record = recordOf({ partition: partition.partition, offset, key });
-    const delivery = partition.register(record, age) as Delivery;
+    const delivery = partition.register(record, nextAge()) as Delivery;
     if (delivery.lane.state === 'idle') dispatcher.enqueue(delivery.lane);
     return delivery;
   });

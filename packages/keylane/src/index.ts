@@ -19,7 +19,7 @@ export type { ConsumerEvents, ConsumerState, Listener } from './events.ts';
 export type { ConsumerOptions, Ordering } from './options.ts';
 export type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
 export type { RetryPolicy } from './poller/retry.ts';
-export type { ConsumerSnapshot, PartitionSnapshot, ThreadSnapshot } from './snapshot.ts';
+export type { ConsumerSnapshot, PartitionSnapshot, RunningRecord, ThreadSnapshot } from './snapshot.ts';
 export {
   defineHandler,
   type HandleFunction,

@@ -6,7 +6,7 @@ import type { ThreadSnapshot } from './executor/executor.ts';
 import type { Partition } from './poller/partition.ts';
 import type { Pipeline } from './poller/pipeline.ts';
 
-export type { ThreadSnapshot } from './executor/executor.ts';
+export type { RunningRecord, ThreadSnapshot } from './executor/executor.ts';
 
 /** One partition that is ours. */
 export interface PartitionSnapshot {

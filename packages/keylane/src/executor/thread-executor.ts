@@ -14,7 +14,7 @@ import type { Executor, ExecutorListener, ThreadSnapshot } from './executor.ts';
 import { HandlerThread, type Remains, type SessionHost } from './handler-thread.ts';
 import { Watchdog } from './watchdog.ts';
 
-/** A thread that ends so often, with nothing running and nothing completed in between, will not get better. */
+/** Ending so often with nothing running, and nothing completed in between, a thread will not get better by itself. */
 const LOSSES_MAX = 5;
 /** Between attempts to open a thread again; doubles up to the longest. */
 const REOPEN_DELAY_MS = 100;

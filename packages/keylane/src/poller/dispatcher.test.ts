@@ -1,17 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { arrive, dispatcherOver, finish } from '../../sim/dispatching.ts';
+import { arrive, dispatcherOver, finish, keysOf } from '../../sim/dispatching.ts';
 import type { Delivery } from './delivery.ts';
 import { Lane } from './lane.ts';
-import { threadOfKey } from './lane-key.ts';
-
-/** `count` keys that prefer this thread. */
-function keysOf(thread: number, threads: number, count: number): string[] {
-  const keys = [];
-  for (let index = 0; keys.length < count; index += 1) {
-    if (threadOfKey(`k${index}`, threads) === thread) keys.push(`k${index}`);
-  }
-  return keys;
-}
 
 describe('Dispatcher', () => {
   test('every thread takes its own lanes, in one frame', () => {

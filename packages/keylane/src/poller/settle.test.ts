@@ -201,6 +201,19 @@ describe('Settle, failed', () => {
   });
 });
 
+describe('Settle, dropped', () => {
+  test("the segment is over, its records are nobody's, and the counters are even", () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'a');
+    over.takeSent();
+    over.settle.onCompleted(lane, 1);
+    over.partition.close();
+    over.settle.onDropped(lane);
+    over.settle.onReported();
+    expect([over.takeSent(), over.partition.inFlight, lane.inFlight, lane.state]).toEqual([[], 0, 0, 'idle']);
+  });
+});
+
 describe('Settle, a thread lost', () => {
   const lost = new ThreadLostError('ERR_THREAD_LOST', 0, 'thread 0 ended');
 
@@ -213,6 +226,61 @@ describe('Settle, a thread lost', () => {
     over.settle.onThreadLost(lost, [lane, other], []);
     expect([over.takeSent(), lane.head?.attempt, over.partition.inFlight]).toEqual([['a@1', 'b@2'], 1, 2]);
     expect([over.seen.warnings, over.seen.settled, over.seen.retries]).toEqual([[lost], 1, []]);
+  });
+
+  test('the one record that was with a handler has failed; all others lose nothing', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'a', 'b');
+    const other = over.partition.lanes.get('b') as Lane;
+    over.takeSent();
+    over.settle.onThreadLost(lost, [lane, other], [lane]);
+    expect([over.seen.retries, over.takeSent(), other.head?.attempt]).toEqual([['attempt 1, 100 ms'], ['b@2'], 1]);
+    over.settle.onCompleted(other, 1);
+    over.settle.onReported();
+    pass(over.clock, 100);
+    // It may do so again, so it runs alone from here on.
+    expect([over.takeSent(), lane.head?.attempt, lane.head?.next?.attempt]).toEqual([['a@0'], 2, 1]);
+  });
+
+  test('of several it cannot be told which: each runs alone, and none loses an attempt', () => {
+    const over = settleOver();
+    const lane = arrive(over, 'a', 'b', 'c');
+    const [b, c] = ['b', 'c'].map((key) => over.partition.lanes.get(key) as Lane) as [Lane, Lane];
+    over.takeSent();
+    over.settle.onThreadLost(lost, [lane, b, c], [lane, b]);
+    expect(over.seen.retries).toEqual([]);
+    expect([lane, b, c].map(({ head }) => [head?.alone, head?.attempt])).toEqual([
+      [true, 1],
+      [true, 1],
+      [false, 1],
+    ]);
+    // The fake thread counts no records, so it seems empty: the first goes, alone.
+    expect(over.takeSent()).toEqual(['a@0']);
+  });
+
+  test('a suspect that then only throws is cleared, one that ends its thread again has failed for good', () => {
+    const over = settleOver({ attemptsMax: 2 });
+    const lane = arrive(over, 'a');
+    over.settle.onThreadLost(lost, [lane], [lane]);
+    while (over.clock.step());
+    expect(lane.head?.alone).toBe(true);
+    over.settle.onThreadLost(lost, [lane], [lane]);
+    expect(over.fatal).toMatchObject([{ code: 'ERR_HANDLER_CRASHED', stage: 'thread-lost', attempt: 2, cause: lost }]);
+    const cleared = settleOver();
+    const thrower = arrive(cleared, 'a');
+    cleared.settle.onThreadLost(lost, [thrower], [thrower]);
+    while (cleared.clock.step());
+    cleared.settle.onFailed(thrower, new Error('no'), 'handle');
+    expect(thrower.head?.alone).toBe(false);
+  });
+
+  test("a suspect whose partition is gone is nobody's concern", () => {
+    const over = settleOver({ attemptsMax: 1 });
+    const lane = arrive(over, 'a');
+    over.takeSent();
+    over.partition.close();
+    over.settle.onThreadLost(lost, [lane], [lane]);
+    expect([over.fatal, over.takeSent(), over.partition.inFlight]).toEqual([[], [], 0]);
   });
 
   test('lanes of partitions that drain or are gone stay away', () => {
