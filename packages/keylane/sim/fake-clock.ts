@@ -1,20 +1,20 @@
 /**
- * Time that passes only when the simulator says so, one event after the other.
+ * Time that passes only when the simulator says so, one event after the other. A heap; an event that was stopped stays
+ * in it until its time comes, and then does nothing.
  */
 import type { Clock, Timer } from '../src/poller/clock.ts';
 
-interface Event {
+interface Event extends Timer {
   readonly at: number;
   /** Events of the same time happen in the order they were asked for. */
   readonly order: number;
-  readonly run: () => void;
+  run: (() => void) | undefined;
 }
 
 export class FakeClock implements Clock {
   #now = 0;
   #order = 0;
-  /** Sorted, the next one last. */
-  readonly #events: Event[] = [];
+  readonly #heap: Event[] = [];
 
   now(): number {
     return this.#now;
@@ -22,30 +22,55 @@ export class FakeClock implements Clock {
 
   after(delayMs: number, callback: () => void): Timer {
     this.#order += 1;
-    const event: Event = { at: this.#now + Math.max(0, delayMs), order: this.#order, run: callback };
-    let low = 0;
-    let high = this.#events.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (isBefore(event, this.#events[middle] as Event)) low = middle + 1;
-      else high = middle;
-    }
-    this.#events.splice(low, 0, event);
-    return {
-      stop: () => {
-        const place = this.#events.indexOf(event);
-        if (place !== -1) this.#events.splice(place, 1);
+    const event: Event = {
+      at: this.#now + Math.max(0, delayMs),
+      order: this.#order,
+      run: callback,
+      stop() {
+        this.run = undefined;
       },
     };
+    this.#push(event);
+    return event;
   }
 
   /** Lets the next event happen; false when there is none. */
   step(): boolean {
-    const event = this.#events.pop();
-    if (event === undefined) return false;
-    this.#now = event.at;
-    event.run();
-    return true;
+    for (let event = this.#pop(); event !== undefined; event = this.#pop()) {
+      if (event.run === undefined) continue;
+      this.#now = event.at;
+      event.run();
+      return true;
+    }
+    return false;
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap;
+    let place = heap.push(event) - 1;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (!isBefore(event, heap[parent] as Event)) break;
+      heap[place] = heap[parent] as Event;
+      place = parent;
+    }
+    heap[place] = event;
+  }
+
+  #pop(): Event | undefined {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return top;
+    let place = 0;
+    for (let child = 1; child < heap.length; child = place * 2 + 1) {
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) child += 1;
+      if (!isBefore(heap[child] as Event, last)) break;
+      heap[place] = heap[child] as Event;
+      place = child;
+    }
+    heap[place] = last;
+    return top;
   }
 }
 

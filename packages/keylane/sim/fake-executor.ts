@@ -1,37 +1,34 @@
 /**
  * Threads that run on the fake clock: segments in slots, records of a segment one after the other, outcomes told in
- * reports that arrive later than the work was done.
+ * reports that arrive later than the work was done. A thread can die; then what it did not tell is lost, or heard last.
  */
+import { ThreadLostError } from '../src/errors.ts';
 import type { Executor, ExecutorListener, ExecutorThread, ThreadSnapshot } from '../src/executor/executor.ts';
 import { ThreadLoad } from '../src/executor/thread-load.ts';
-import type { ClientRecord } from '../src/poller/client.ts';
+import type { Clock } from '../src/poller/clock.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Lane } from '../src/poller/lane.ts';
 import { Leases } from '../src/wire/leases.ts';
-import type { FakeClock } from './fake-clock.ts';
+import type { FakeProcess } from './fake-process.ts';
 import type { Random } from './random.ts';
+import type { Run, Runs } from './runs.ts';
 
-/** What the simulated handler does. */
-export interface FakeHandler {
-  onStarted(record: ClientRecord, attempt: number): void;
-  /** Whether this attempt fails. */
-  onEnded(record: ClientRecord, attempt: number): 'completed' | 'failed';
-  durationMs(): number;
-}
-
-interface Parts {
-  readonly clock: FakeClock;
+export interface ExecutorParts {
+  readonly process: FakeProcess;
   readonly random: Random;
-  readonly handler: FakeHandler;
+  readonly runs: Runs;
 }
 
 export class FakeExecutor implements Executor {
   readonly threads: readonly FakeThread[];
   readonly leases: Leases = new Leases();
   #listener: ExecutorListener | undefined = undefined;
+  readonly #process: FakeProcess;
 
-  constructor(threads: number, slots: number, parts: Parts) {
-    this.threads = Array.from({ length: threads }, (_, id) => new FakeThread(id, slots, parts, () => this.#listener));
+  constructor(threads: number, slots: number, parts: ExecutorParts) {
+    this.#process = parts.process;
+    const listener = () => this.#listener as ExecutorListener;
+    this.threads = Array.from({ length: threads }, (_, id) => new FakeThread(id, slots, parts, listener));
   }
 
   async start(listener: ExecutorListener): Promise<void> {
@@ -39,33 +36,60 @@ export class FakeExecutor implements Executor {
   }
 
   snapshot(): ThreadSnapshot[] {
-    return this.threads.map(({ id, load }) => ({ id, records: load.records, completed: 0, restarts: 0, running: [] }));
+    return this.threads.map(({ id, load, restarts }) => ({
+      id,
+      records: load.records,
+      completed: 0,
+      restarts,
+      running: [],
+    }));
   }
 
-  async close(): Promise<void> {
-    for (const thread of this.threads) thread.end();
+  /** What runs may finish within the time. */
+  async close(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const check = () => this.threads.every(({ idle }) => idle) && resolve();
+      for (const thread of this.threads) thread.end(check);
+      this.#process.inbox.after(timeoutMs, resolve);
+      check();
+    });
+    for (const thread of this.threads) thread.abort();
   }
 }
 
-interface FakeSegment {
+interface Segment {
   readonly lane: Lane;
-  readonly records: readonly { readonly record: ClientRecord; readonly attempt: number }[];
+  readonly deliveries: readonly Delivery[];
+  /** Outcomes that were not told yet. */
+  untold: number;
+  running: Run | undefined;
 }
 
-type Outcome = { readonly lane: Lane; readonly error?: Error };
+interface Outcome {
+  readonly segment: Segment;
+  readonly kind: 'completed' | 'failed' | 'timeout' | 'dropped';
+  readonly run: Run | undefined;
+}
 
 class FakeThread implements ExecutorThread {
+  restarts = 0;
   readonly id: number;
   readonly load: ThreadLoad;
   readonly #slots: number;
-  readonly #parts: Parts;
-  readonly #listener: () => ExecutorListener | undefined;
-  #queue: FakeSegment[] = [];
+  readonly #parts: ExecutorParts;
+  readonly #listener: () => ExecutorListener;
+  /** Replaced with every session: what belongs to an earlier one is void. */
+  #session = {};
+  /** Everything given and not told to be over. */
+  #segments: Set<Segment> = new Set();
+  #queue: Segment[] = [];
   #running = 0;
+  /** Died, and not open again: what is sent to it is lost. */
+  #dead = false;
   #outcomes: Outcome[] = [];
-  #ended = false;
+  #onIdle: (() => void) | undefined = undefined;
 
-  constructor(id: number, slots: number, parts: Parts, listener: () => ExecutorListener | undefined) {
+  constructor(id: number, slots: number, parts: ExecutorParts, listener: () => ExecutorListener) {
     this.id = id;
     this.#slots = slots;
     this.load = new ThreadLoad(slots);
@@ -73,18 +97,16 @@ class FakeThread implements ExecutorThread {
     this.#listener = listener;
   }
 
+  get idle(): boolean {
+    return this.#running === 0;
+  }
+
   send(lanes: readonly Lane[]): void {
-    const segments = lanes.map((lane) => {
-      const records = [];
-      let delivery = lane.head as Delivery;
-      for (let count = lane.inFlight; count > 0; count -= 1) {
-        records.push({ record: delivery.record, attempt: delivery.attempt });
-        delivery = delivery.next as Delivery;
-      }
-      return { lane, records };
-    });
-    this.#after(this.#parts.random.next(), () => {
-      this.#queue.push(...segments);
+    const segments = lanes.map((lane) => ({ lane, deliveries: firstOf(lane), untold: 0, running: undefined }));
+    for (const segment of segments) this.#segments.add(segment);
+    if (this.#dead) return;
+    this.#after(this.#parts.process.threads, 1, () => {
+      if (this.#onIdle === undefined) this.#queue.push(...segments);
       while (this.#running < this.#slots && this.#queue.length > 0) {
         this.#running += 1;
         this.#next();
@@ -92,51 +114,139 @@ class FakeThread implements ExecutorThread {
     });
   }
 
-  end(): void {
-    this.#ended = true;
+  /** Begins nothing more; calls back whenever it has nothing left that runs. */
+  end(onIdle: () => void): void {
+    this.#queue = [];
+    this.#onIdle = onIdle;
+  }
+
+  abort(): void {
+    this.#session = {};
+    this.#interrupt();
   }
 
   #next(): void {
     const segment = this.#queue.shift();
-    if (segment === undefined) this.#running -= 1;
-    else this.#run(segment, 0);
+    if (segment === undefined) {
+      this.#running -= 1;
+      if (this.#running === 0) this.#onIdle?.();
+    } else this.#run(segment, 0);
   }
 
-  #run({ lane, records }: FakeSegment, index: number): void {
-    const { handler } = this.#parts;
-    const { record, attempt } = records[index] as FakeSegment['records'][number];
-    handler.onStarted(record, attempt);
-    this.#after(handler.durationMs(), () => {
-      const failed = handler.onEnded(record, attempt) === 'failed';
-      this.#tell(failed ? { lane, error: new Error(`attempt ${attempt} of offset ${record.offset}`) } : { lane });
-      if (failed || index + 1 === records.length) this.#next();
-      else this.#run({ lane, records }, index + 1);
-    });
+  #run(segment: Segment, index: number): void {
+    const { runs, process } = this.#parts;
+    const { lane, deliveries } = segment;
+    const delivery = deliveries[index];
+    const dropped = lane.partition.state === 'closed' || this.#onIdle !== undefined;
+    if (delivery === undefined || dropped) {
+      if (delivery !== undefined) this.#tell({ segment, kind: 'dropped', run: undefined });
+      this.#next();
+      return;
+    }
+    const run = runs.start(delivery);
+    segment.running = run;
+    this.#after(process.threads, run.durationMs, () => this.#ran(segment, index, run));
+  }
+
+  #ran(segment: Segment, index: number, run: Run): void {
+    const { ends } = run;
+    if (ends === 'kills') {
+      this.#die();
+      return;
+    }
+    segment.running = undefined;
+    this.#parts.runs.end(run);
+    this.#tell({ segment, kind: ends, run });
+    if (ends === 'completed') this.#run(segment, index + 1);
+    else this.#next();
   }
 
   #tell(outcome: Outcome): void {
+    outcome.segment.untold += 1;
     this.#outcomes.push(outcome);
-    if (this.#outcomes.length === 1) this.#after(this.#parts.random.next() * 2, () => this.#report());
+    if (this.#outcomes.length === 1) this.#after(this.#parts.process.inbox, 2, () => this.#report());
   }
 
   #report(): void {
+    const listener = this.#listener();
     const outcomes = this.#outcomes;
     this.#outcomes = [];
-    const listener = this.#listener() as ExecutorListener;
-    for (const { lane, error } of outcomes) {
-      const over = error !== undefined || lane.inFlight === 1;
-      this.load.records -= error === undefined ? 1 : lane.inFlight;
-      if (over) this.load.lanes -= 1;
-      if (error === undefined) listener.onCompleted(lane, 1);
-      else listener.onFailed(lane, error, 'handle');
+    for (const { segment, kind, run } of outcomes) {
+      const { lane } = segment;
+      segment.untold -= 1;
+      if (run !== undefined) this.#parts.runs.told(run);
+      if (kind !== 'completed' || lane.inFlight === 1) {
+        this.#segments.delete(segment);
+        this.load.lanes -= 1;
+      }
+      this.load.records -= kind === 'completed' ? 1 : lane.inFlight;
+      if (kind === 'completed') listener.onCompleted(lane, 1);
+      else if (kind === 'dropped') listener.onDropped(lane);
+      else listener.onFailed(lane, new Error('the handler threw'), kind === 'timeout' ? kind : 'handle');
     }
-    this.load.observe(outcomes.length, outcomes.length, outcomes.length * this.#parts.handler.durationMs(), 0);
+    const serviceMs = outcomes.reduce((sum, { run }) => sum + (run?.durationMs ?? 0), 0);
+    this.load.observe(outcomes.length, outcomes.length, serviceMs, 0);
     listener.onReported();
   }
 
-  #after(delayMs: number, callback: () => void): void {
-    this.#parts.clock.after(delayMs, () => {
-      if (!this.#ended) callback();
+  /** The thread is gone; the poller learns it later, and what was not told yet by chance. */
+  #die(): void {
+    const { random, process } = this.#parts;
+    const suspects = [...this.#segments].filter(({ running }) => running !== undefined);
+    const heard = random.chance(0.5);
+    this.#dead = true;
+    this.#session = {};
+    if (!heard) this.#forgetOutcomes();
+    this.#interrupt();
+    this.#after(process.inbox, 3, () => {
+      if (this.#onIdle !== undefined) return;
+      if (this.#outcomes.length > 0) this.#report();
+      const error = new ThreadLostError('ERR_THREAD_LOST', this.id, `thread ${this.id} was lost`);
+      const lanes = [...this.#segments].map(({ lane }) => lane);
+      const heads = suspects.filter((segment) => this.#segments.has(segment) && segment.untold === 0);
+      this.#segments = new Set();
+      this.load.close();
+      this.#listener().onThreadLost(
+        error,
+        lanes,
+        heads.map(({ lane }) => lane),
+      );
+      this.#after(process.inbox, 50, () => this.#reopen());
     });
   }
+
+  /** Those told nothing of come back as they went; their segments know how much they lost. */
+  #forgetOutcomes(): void {
+    for (const { run } of this.#outcomes) if (run !== undefined) this.#parts.runs.lost(run);
+    this.#outcomes = [];
+  }
+
+  #reopen(): void {
+    this.restarts += 1;
+    this.#dead = false;
+    this.load.reopen();
+    this.#listener().onReported();
+  }
+
+  #interrupt(): void {
+    for (const { running } of this.#segments) if (running !== undefined) this.#parts.runs.lost(running);
+    this.#queue = [];
+    this.#running = 0;
+    this.#onIdle?.();
+  }
+
+  #after(clock: Clock, delayMaxMs: number, callback: () => void): void {
+    const session = this.#session;
+    clock.after(this.#parts.random.next() * delayMaxMs, () => {
+      if (this.#session === session) callback();
+    });
+  }
+}
+
+/** The deliveries that are with the thread. */
+function firstOf(lane: Lane): Delivery[] {
+  const deliveries: Delivery[] = [];
+  for (let delivery = lane.head; deliveries.length < lane.inFlight; delivery = delivery?.next)
+    deliveries.push(delivery as Delivery);
+  return deliveries;
 }

@@ -1,7 +1,9 @@
 /**
  * Runs the simulator from the command line; see `--help`.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { type SeedsResult, seedsAlone, seedsInProcesses } from './seeds.ts';
 import { simulate } from './simulate.ts';
 
 const { values } = parseArgs({
@@ -9,7 +11,9 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    processes: { type: 'string', default: String(availableParallelism()) },
     trace: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -17,10 +21,14 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`npm run sim -- [options]
 
-  --seeds COUNT   run this many seeds (default 1000)
-  --first N       beginning with this one (default 1)
-  --seed N        run one seed only
-  --trace         print everything that happened in it
+  --seeds COUNT      run this many seeds (default 1000)
+  --first N          beginning with this one (default 1)
+  --seed N           run one seed only
+  --processes COUNT  in so many processes (default: the CPUs there are)
+  --trace            print everything that happened (with --seed)
+  --json             print the result as JSON: {seeds, steps, failed, failures, ms}
+
+Stops after five seeds that failed; the exit code is 3 then.
 
 Examples:
   npm run sim -- --seeds 10000
@@ -29,25 +37,32 @@ Examples:
 }
 
 const first = Number(values.seed ?? values.first);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
-let steps = 0;
-let failed = 0;
-let shownAt = Date.now();
-for (let seed = first; seed < first + count; seed += 1) {
-  const result = await simulate(seed);
-  steps += result.steps;
-  if (values.trace) for (const entry of result.log) console.log(JSON.stringify(entry));
-  if (result.violations.length > 0) {
-    failed += 1;
-    console.error(`seed ${seed} failed (replay: npm run sim -- --seed ${seed} --trace)`);
-    for (const violation of result.violations.slice(0, 5)) console.error(`  - ${violation}`);
-    if (failed >= 5) break;
-  }
-  if (Date.now() - shownAt > 2_000) {
-    shownAt = Date.now();
-    console.error(`${seed - first + 1} of ${count} seeds, ${failed} failed`);
-  }
+const seeds = values.seed === undefined ? Number(values.seeds) : 1;
+const processes = Math.min(Number(values.processes), Math.ceil(seeds / 10));
+for (const [name, value] of Object.entries({ first, seeds, processes }))
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number from 1`);
+
+if (values.trace && values.seed !== undefined)
+  for (const entry of (await simulate(first)).log) console.log(JSON.stringify(entry));
+
+const startedAt = Date.now();
+let shownAt = startedAt;
+const onProgress = ({ seeds: done, failures }: SeedsResult) => {
+  if (Date.now() - shownAt < 2_000) return;
+  shownAt = Date.now();
+  console.error(`${done} of ${seeds} seeds, ${failures.length} failed`);
+};
+const result = await (processes > 1 ? seedsInProcesses : seedsAlone)({ first, seeds, processes, onProgress });
+const failures = result.failures.map(({ seed, violations }) => ({
+  ...{ seed, violations, replay: `npm run sim -- --seed ${seed} --trace` },
+}));
+for (const { seed, violations, replay } of failures) {
+  console.error(`seed ${seed} failed (replay: ${replay})`);
+  for (const violation of violations.slice(0, 5)) console.error(`  - ${violation}`);
 }
-console.log(`${count} seed(s), ${steps} steps: ${failed} failed`);
+const { seeds: done, steps } = result;
+const ms = Date.now() - startedAt;
+if (values.json) console.log(JSON.stringify({ seeds: done, steps, failed: failures.length, failures, ms }));
+else console.log(`${done} seed(s), ${steps} steps, ${(ms / 1_000).toFixed(1)} s: ${failures.length} failed`);
 // 3, so that a script can tell a broken promise from a broken program.
-process.exitCode = failed === 0 ? 0 : 3;
+process.exitCode = failures.length === 0 ? 0 : 3;

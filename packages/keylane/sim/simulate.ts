@@ -1,16 +1,19 @@
 /**
- * One run of the whole line from one seed: the real pipeline on a fake cluster, clock and executor, with the
- * guarantees and the books checked after every step.
+ * One run of the whole line from one seed: a group of real consumers on a fake cluster, clock and threads, in the
+ * weather of that seed, with every promise and every counter checked after each step.
  */
-import { CommitNeverAhead, type Guarantee, guaranteesFor, type LogEntry } from '../../testing/src/guarantees.ts';
-import { type RunningConsumer, start } from '../src/consumer.ts';
-import { type ConsumerOptions, resolveOptions } from '../src/options.ts';
+import type { LogEntry } from '../../testing/src/guarantees.ts';
+import { type ResolvedOptions, resolveOptions } from '../src/options.ts';
 import { RECORD_OVERHEAD_BYTES } from '../src/poller/budget.ts';
-import type { ClientRecord, TopicPartition } from '../src/poller/client.ts';
 import { FakeClock } from './fake-clock.ts';
-import { FakeClient, FakeCluster } from './fake-cluster.ts';
-import { FakeExecutor, type FakeHandler } from './fake-executor.ts';
+import { FakeCluster, type FakePartition } from './fake-cluster.ts';
+import { FakeGroup } from './fake-group.ts';
+import { LEADER_EPOCHS, OFFSET_MAP, PARTITION_ENDS } from './flags.ts';
+import { Instance, type World } from './instance.ts';
+import { Invariants } from './invariants.ts';
 import { Random } from './random.ts';
+import type { Poison } from './runs.ts';
+import { type Weather, weatherOf } from './weather.ts';
 
 /** What a run came to. */
 export interface SimulationResult {
@@ -27,220 +30,203 @@ const REACTIONS = 24;
 
 export async function simulate(seed: number): Promise<SimulationResult> {
   const simulation = new Simulation(seed);
-  let violations: string[];
+  const { invariants } = simulation;
   try {
-    violations = await simulation.run();
+    await simulation.run();
   } catch (error) {
-    violations = [`threw ${(error as Error).stack}`];
+    invariants.violation(`threw ${(error as Error).stack}`);
   }
-  return { seed, violations, log: simulation.log, steps: simulation.steps };
+  return { seed, violations: invariants.violations, log: invariants.log, steps: simulation.steps };
 }
 
 class Simulation {
-  readonly log: LogEntry[] = [];
+  readonly invariants: Invariants;
   steps = 0;
   readonly #random: Random;
+  readonly #weather: Weather;
+  readonly #options: ResolvedOptions;
   readonly #clock: FakeClock = new FakeClock();
-  readonly #options: ConsumerOptions;
   readonly #cluster: FakeCluster;
-  readonly #guarantees: readonly Guarantee[];
-  readonly #toProduce: number;
-  readonly #failRate: number;
-  readonly #durationMaxMs: number;
-  readonly #violations: string[] = [];
-  #client: FakeClient | undefined = undefined;
-  #consumer: RunningConsumer | undefined = undefined;
-  #produced = 0;
+  readonly #group: FakeGroup;
+  readonly #poison: Poison = new Map();
+  /** Those that may still do something. */
+  #instances: Instance[] = [];
 
   constructor(seed: number) {
     const random = new Random(seed);
+    const weather = weatherOf(random);
     this.#random = random;
-    const ordering = random.pick(['key', 'key', 'key', 'partition', 'unordered'] as const);
-    const bufferedRecordsMax = random.pick([1, 5, 50, 500]);
-    this.#options = {
-      kafka: { 'bootstrap.servers': 'fake', 'group.id': 'sim' },
-      topics: ['a', 'b'],
-      handler: () => undefined,
-      ordering,
-      nullKeys: random.pick(['unordered', 'partition'] as const),
-      threads: random.int(1, 4),
-      concurrencyPerThread: random.pick([1, 2, 16]),
-      affinity: random.pick(['preferred', 'strict'] as const),
-      bufferedRecordsMax,
-      bufferedRecordsPerPartitionMax: random.int(1, bufferedRecordsMax),
-      bufferedBytesMax: random.pick([RECORD_OVERHEAD_BYTES, 5_000, 10_000_000]),
-      recordsPerPollMax: random.pick([1, 7, 100]),
-      commitIntervalMs: random.pick([5, 50, 500]),
-      commitRecordsMax: random.pick([1, 20, 1_000]),
-      retry: { attemptsMax: 1_000, delayMs: random.pick([0, 10, 100]), delayMaxMs: 200 },
-    };
+    this.#weather = weather;
+    this.#options = resolveOptions(optionsOf(random, weather));
     this.#cluster = new FakeCluster({ a: random.int(1, 4), b: random.int(1, 3) });
-    this.#guarantees = guaranteesFor(ordering);
-    this.#toProduce = random.int(1, 300);
-    this.#failRate = random.pick([0, 0, 0.05, 0.4]);
-    this.#durationMaxMs = random.pick([0, 2, 30]);
+    const handsOver = weather.membersMax > 1 || weather.closes > 0 || weather.disturbances > 0;
+    this.invariants = new Invariants(this.#options.ordering, weather.calm && (OFFSET_MAP || !handsOver));
+    this.#group = new FakeGroup({
+      random,
+      cluster: this.#cluster,
+      protocol: weather.protocol,
+      emptyLists: weather.emptyLists,
+      strictGenerations: !weather.calm,
+      soon: (callback) => this.#clock.after(random.next() * 20, callback),
+      onViolation: (text) => this.invariants.violation(text),
+      onCommitted: (offset) => this.invariants.onOffset('committed', offset, offset.offset),
+    });
   }
 
-  async run(): Promise<string[]> {
+  async run(): Promise<void> {
     const random = this.#random;
     const keys = random.pick([1, 3, 20, 1_000]);
     const keyless = random.pick([0, 0, 0.3]);
-    const holes = random.pick([0, 0.2]);
-    const restarts = random.int(0, 2);
-    for (let life = 0; life <= restarts; life += 1) {
-      await this.#start();
-      const goal = life === restarts ? this.#toProduce : random.int(0, this.#toProduce);
-      while (this.#produced < goal && this.#violations.length === 0) {
-        this.#produce(random.int(1, 40), keys, keyless, holes);
-        await this.#steps(random.int(0, 60));
-        this.#meddle();
-      }
-      if (life === restarts) await this.#until(() => this.#allCommitted(), 'everything is completed and committed');
-      await this.#close();
+    this.#join();
+    let left = random.int(1, 300);
+    while (left > 0 && this.#fine) {
+      const count = Math.min(left, random.int(1, 40));
+      for (let record = 0; record < count; record += 1) this.#produce(keys, keyless);
+      left -= count;
+      await this.#steps(random.int(0, 100));
+      this.#meddle();
+      this.#misfortunes();
     }
-    return [...this.#violations, ...this.#guarantees.flatMap((guarantee) => guarantee.violations())];
+    await this.#until(() => this.#allCommitted(), 'everything is completed and committed');
+    for (const { consumer } of this.#alive()) if (random.chance(0.3)) consumer?.resume();
+    await this.#until(() => this.#allClosed(), 'every consumer is closed');
+    if (this.#fine && this.#group.members.size > 0) this.invariants.violation('after the close the group has members');
+    this.invariants.finish();
   }
 
-  async #start(): Promise<void> {
-    const { threads = 1, concurrencyPerThread = 1 } = this.#options;
-    const [clock, random] = [this.#clock, this.#random];
-    const executor = new FakeExecutor(threads, concurrencyPerThread, { clock, random, handler: this.#handler() });
-    const weather = { commitFails: random.pick([0, 0, 0.3]) };
-    this.#client = new FakeClient(this.#cluster, clock, random, weather);
-    this.#consumer = await start(resolveOptions(this.#options), {
-      client: this.#client,
-      executor,
-      clock,
-      random: random.next,
-    });
-    this.#consumer.closed.catch((error: Error) => this.#violations.push(`the consumer failed: ${error.stack}`));
-    this.#consumer.on('warning', () => undefined);
-    this.#consumer.on('assigned', ({ partitions }) => {
-      for (const partition of partitions) this.#note({ kind: 'assigned', ...partition });
-    });
-    this.#consumer.on('committed', ({ offsets }) => {
-      for (const { topic, partition, offset } of offsets) this.#note({ kind: 'committed', topic, partition, offset });
-    });
+  get #fine(): boolean {
+    return this.invariants.violations.length === 0;
   }
 
-  /** Closes and checks that the books are balanced. */
-  async #close(): Promise<void> {
-    const consumer = this.#consumer as RunningConsumer;
-    if (this.#random.chance(0.3)) consumer.resume();
-    void consumer.close({ drainTimeoutMs: this.#random.pick([1_000, 1_000_000]) });
-    await this.#until(() => consumer.state === 'closed' || consumer.state === 'failed', 'the consumer is closed');
-    const { budget, assignment } = consumer.pipeline;
-    if (budget.records !== 0 || budget.bytes !== 0) {
-      this.#violations.push(`after the close ${budget.records} records and ${budget.bytes} bytes are still counted`);
-    }
-    if (assignment.open().length !== 0) this.#violations.push('after the close partitions are still open');
+  #alive(): Instance[] {
+    return this.#instances.filter(({ alive }) => alive);
   }
 
-  #handler(): FakeHandler {
-    const [random, durationMaxMs, failRate] = [this.#random, this.#durationMaxMs, this.#failRate];
-    return {
-      onStarted: (record) => this.#note({ kind: 'started', ...entryOf(record) }),
-      onEnded: (record) => {
-        const kind = random.chance(failRate) ? 'failed' : 'completed';
-        this.#note({ kind, ...entryOf(record) });
-        return kind;
-      },
-      durationMs: () => random.next() * durationMaxMs,
+  #join(): void {
+    const world: World = {
+      clock: this.#clock,
+      random: this.#random,
+      weather: this.#weather,
+      cluster: this.#cluster,
+      group: this.#group,
+      poison: this.#poison,
+      invariants: this.invariants,
     };
+    this.#instances.push(new Instance(this.#options, world));
   }
 
-  #produce(count: number, keys: number, keyless: number, holes: number): void {
-    const partitions = [...this.#cluster.partitions.values()];
-    for (let left = count; left > 0; left -= 1) {
-      const { topic, partition } = this.#random.pick(partitions);
-      const key = this.#random.chance(keyless) ? null : Buffer.from(`k${this.#random.int(0, keys - 1)}`);
-      const hole = this.#random.chance(holes) ? this.#random.int(1, 1_000) : 0;
-      this.#note({ kind: 'produced', ...entryOf(this.#cluster.append({ topic, partition }, key, hole)) });
-      this.#produced += 1;
-    }
-    this.#client?.wake();
+  #produce(keys: number, keyless: number): void {
+    const [random, weather] = [this.#random, this.#weather];
+    const at = random.pick([...this.#cluster.partitions.values()]);
+    const key = random.chance(keyless) ? null : Buffer.from(`k${random.int(0, keys - 1)}`);
+    const hole = random.chance(weather.holes) ? random.int(1, 1_000) : 0;
+    const markers = random.chance(weather.markers) ? random.int(1, 2) : 0;
+    const record = this.#cluster.append(at, key, hole, markers);
+    if (random.chance(weather.poison)) this.#poison.set(record, random.int(1, 3));
+    this.invariants.onRecord('produced', record);
+    for (const { client } of this.#instances) if (client.assigned.has(at.name)) client.wake();
   }
 
   /** Pauses and resumes now and then, as an application would. */
   #meddle(): void {
-    const consumer = this.#consumer as RunningConsumer;
-    if (this.#random.chance(0.1)) consumer.pause(this.#random.chance(0.5) ? undefined : this.#somePartitions());
-    if (this.#random.chance(0.2)) consumer.resume();
+    const random = this.#random;
+    for (const { consumer } of this.#alive()) {
+      const some = () => [...this.#cluster.partitions.values()].filter(() => random.chance(0.5));
+      if (random.chance(0.1)) consumer?.pause(random.chance(0.5) ? undefined : some());
+      if (random.chance(0.2)) consumer?.resume();
+    }
   }
 
-  #somePartitions(): TopicPartition[] {
-    return [...this.#cluster.partitions.values()].filter(() => this.#random.chance(0.5));
+  #misfortunes(): void {
+    const [random, weather] = [this.#random, this.#weather];
+    const alive = this.#alive();
+    const victim = alive.length === 0 ? undefined : random.pick(alive);
+    if (alive.length < weather.membersMax && random.chance(weather.joins)) this.#join();
+    if (random.chance(weather.closes)) victim?.close(this.#drainTimeoutMs());
+    if (random.chance(weather.kills)) victim?.kill();
+    if (random.chance(weather.freezes)) victim?.freeze(random.chance(0.5), random.next() * weather.sessionMs * 4);
+    if (random.chance(weather.disturbances)) this.#group.disturb();
+    const at = random.pick([...this.#cluster.partitions.values()]);
+    if (random.chance(weather.deletions)) this.#delete(at);
+    if (LEADER_EPOCHS && random.chance(weather.truncations)) this.#truncate(at);
+  }
+
+  /** By retention, wherever the group stands. */
+  #delete(at: FakePartition): void {
+    const low = this.#random.int(at.low, at.end);
+    this.#cluster.delete(at, low);
+    this.invariants.onOffset('deleted', at, low);
+  }
+
+  /** Another leader has not all records; some of those it lacks may be completed and committed. */
+  #truncate(at: FakePartition): void {
+    const end = this.#random.int(Math.max(at.low, at.end - 20), at.end);
+    this.#cluster.truncate(at, end);
+    this.invariants.onOffset('truncated', at, end);
+  }
+
+  #drainTimeoutMs(): number | undefined {
+    return this.#weather.calm ? undefined : this.#random.pick([0, 50, 1_000, undefined]);
   }
 
   #allCommitted(): boolean {
+    if (this.#alive().length === 0) this.#join();
     // A pause that nobody takes back would be a wait without end.
-    this.#consumer?.resume();
-    return [...this.#cluster.partitions.values()].every(
-      ({ records, committed }) => records.length === 0 || committed === (records.at(-1) as ClientRecord).offset + 1,
-    );
+    for (const { consumer } of this.#alive()) consumer?.resume();
+    return [...this.#cluster.partitions.values()].every(({ records, committed, end }) => {
+      const last = records.at(-1);
+      return last === undefined || committed >= (PARTITION_ENDS ? end : last.offset + 1);
+    });
+  }
+
+  #allClosed(): boolean {
+    for (const instance of this.#alive()) instance.close(this.#drainTimeoutMs());
+    return this.#instances.every(({ gone }) => gone) && this.#group.members.size === 0;
   }
 
   async #until(done: () => boolean, what: string): Promise<void> {
-    while (!done()) {
-      if (this.#violations.length > 0) return;
-      if (!(await this.#step())) {
-        this.#violations.push(`stuck: nothing is left to happen, and not yet ${what}`);
-        return;
-      }
-      if (this.steps > STEPS_MAX) {
-        this.#violations.push(`after ${STEPS_MAX} steps not yet ${what}`);
-        return;
-      }
+    while (this.#fine && !done()) {
+      // A consumer that was just started has not asked for any time yet.
+      if (!(await this.#step()) && !(await this.#step()))
+        this.invariants.violation(`stuck: nothing is left to happen, and not yet ${what}`);
+      if (this.steps > STEPS_MAX) this.invariants.violation(`after ${STEPS_MAX} steps not yet ${what}`);
     }
   }
 
   async #steps(count: number): Promise<void> {
-    for (let step = 0; step < count; step += 1) await this.#step();
+    for (let step = 0; step < count && this.#fine; step += 1) await this.#step();
   }
 
   async #step(): Promise<boolean> {
     this.steps += 1;
     const happened = this.#clock.step();
     for (let reaction = 0; reaction < REACTIONS; reaction += 1) await undefined;
-    this.#checkBooks();
+    for (const instance of this.#instances) instance.check();
+    if (this.#instances.some(({ gone }) => gone)) this.#instances = this.#instances.filter(({ gone }) => !gone);
     return happened;
-  }
-
-  /** What is counted must be what is there, and within its limits. */
-  #checkBooks(): void {
-    const { budget, assignment } = (this.#consumer as RunningConsumer).pipeline;
-    let records = 0;
-    let bytes = 0;
-    for (const partition of assignment.open()) {
-      records += partition.bufferedRecords;
-      bytes += partition.bufferedBytes;
-      if (partition.tracker.incomplete !== partition.bufferedRecords) {
-        this.#violations.push(`${partition.tracker.incomplete} tracked, ${partition.bufferedRecords} buffered`);
-      }
-    }
-    if (records !== budget.records || bytes !== budget.bytes) {
-      this.#violations.push(
-        `the budget counts ${budget.records} records and ${budget.bytes} bytes of ${records} and ${bytes}`,
-      );
-    }
-    const { bufferedRecordsMax = 0, bufferedBytesMax = 0, recordsPerPollMax = 0 } = this.#options;
-    // One fetch may overshoot, and while everything is paused each ask may bring one record that was on its way.
-    const overshoot = Math.max(recordsPerPollMax, 1) + 8;
-    if (records > bufferedRecordsMax + overshoot)
-      this.#violations.push(`${records} records held of ${bufferedRecordsMax}`);
-    if (bytes > bufferedBytesMax + overshoot * (RECORD_OVERHEAD_BYTES + 20)) {
-      this.#violations.push(`${bytes} bytes held of ${bufferedBytesMax}`);
-    }
-  }
-
-  #note(entry: LogEntry): void {
-    this.log.push(entry);
-    for (const guarantee of this.#guarantees) guarantee.on(entry);
-    const ahead = this.#guarantees.find((guarantee) => guarantee instanceof CommitNeverAhead)?.violations() ?? [];
-    if (ahead.length > 0 && this.#violations.length === 0) this.#violations.push(...ahead);
   }
 }
 
-function entryOf({ topic, partition, offset, key }: ClientRecord) {
-  return { topic, partition, offset, key: key === null ? null : String(key) };
+function optionsOf(random: Random, weather: Weather) {
+  const bufferedRecordsMax = random.pick([1, 5, 50, 500]);
+  // Whoever waits a minute for an answer should not commit every few milliseconds meanwhile.
+  const patient = weather.answerLost > 0 || weather.answerLate > 0;
+  return {
+    kafka: { 'bootstrap.servers': 'fake', 'group.id': 'sim' },
+    topics: ['a', 'b'],
+    handler: () => undefined,
+    ordering: random.pick(['key', 'key', 'key', 'partition', 'unordered'] as const),
+    nullKeys: random.pick(['unordered', 'partition'] as const),
+    threads: random.int(1, 4),
+    concurrencyPerThread: random.pick([1, 2, 16]),
+    affinity: random.pick(['preferred', 'strict'] as const),
+    bufferedRecordsMax,
+    bufferedRecordsPerPartitionMax: random.int(1, bufferedRecordsMax),
+    bufferedBytesMax: random.pick([RECORD_OVERHEAD_BYTES, 5_000, 10_000_000]),
+    recordsPerPollMax: random.pick([1, 7, 100]),
+    commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),
+    commitRecordsMax: random.pick([1, 20, 1_000]),
+    drainTimeoutMs: weather.calm ? 1_000_000 : random.pick([0, 50, 20_000]),
+    retry: { attemptsMax: 1_000, delayMs: random.pick([0, 10, 100]), delayMaxMs: 200 },
+  };
 }

@@ -8,14 +8,15 @@ import {
   guaranteesFor,
   KeyOrder,
   type LogEntry,
+  NothingTwice,
   OneAtATimePerKey,
   type Ordering,
 } from './guarantees.ts';
 
 /**
  * A log as a line of text, one word for each entry: `+a0` produced with key a at offset 0, `>a0` started, `.a0`
- * completed, `!a0` failed, `=1` committed at 1, `*` assigned. A key of `-` is none. `p1/` in front of it means
- * partition 1.
+ * completed, `!a0` failed, `~a0` interrupted, `=1` committed at 1, `x1` deleted below 1, `^1` truncated from 1 on, `*`
+ * assigned. A key of `-` is none. `p1/` in front of it means partition 1.
  */
 function logOf(text: string): LogEntry[] {
   return text
@@ -24,16 +25,18 @@ function logOf(text: string): LogEntry[] {
     .map(entryOf);
 }
 
-const KINDS = { '+': 'produced', '>': 'started', '.': 'completed', '!': 'failed' } as const;
+const KINDS = { '+': 'produced', '>': 'started', '.': 'completed', '!': 'failed', '~': 'interrupted' } as const;
 
 function entryOf(word: string): LogEntry {
-  const match = /^(?:p(\d)\/)?([+>.!=*])([a-z-]?)(\d*)$/.exec(word);
+  const match = /^(?:p(\d)\/)?([+>.!~=*x^])([a-z-]?)(\d*)$/.exec(word);
   if (match === null) throw new Error(`'${word}' is no entry`);
   const [, partition = '0', sign, name, digits] = match;
   const place = { topic: 't', partition: Number(partition) };
   const offset = Number(digits);
   if (sign === '*') return { ...place, kind: 'assigned' };
   if (sign === '=') return { ...place, kind: 'committed', offset };
+  if (sign === 'x') return { ...place, kind: 'deleted', offset };
+  if (sign === '^') return { ...place, kind: 'truncated', offset };
   return { ...place, kind: KINDS[sign as keyof typeof KINDS], offset, key: name === '-' ? null : (name ?? null) };
 }
 
@@ -51,12 +54,20 @@ describe('AtLeastOnce', () => {
     { name: 'completed twice', log: '+a0 >a0 .a0 * >a0 .a0' },
     { name: 'failed, then completed', log: '+a0 >a0 !a0 >a0 .a0' },
     { name: 'nothing produced', log: '* =0' },
+    { name: 'interrupted, then completed', log: '+a0 >a0 ~a0 >a0 .a0' },
+    { name: 'completed, and the outcome lost', log: '+a0 >a0 .a0 ~a0' },
+    { name: 'deleted by the broker', log: '+a0 +a1 >a1 .a1 x1' },
+    { name: 'truncated by the broker', log: '+a0 +a1 >a0 .a0 ^1' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new AtLeastOnce(), log)).toEqual([]));
 
   test.each([
     { name: 'never started', log: '+a0 +a1 >a0 .a0', violation: 't[0]@1 was never completed' },
     { name: 'started only', log: '+a0 >a0', violation: 't[0]@0 was never completed' },
     { name: 'failed only', log: '+a0 >a0 !a0', violation: 't[0]@0 was never completed' },
+    { name: 'interrupted only', log: '+a0 >a0 ~a0', violation: 't[0]@0 was never completed' },
+    { name: 'another one deleted', log: '+a0 +a1 x1', violation: 't[0]@1 was never completed' },
+    { name: 'another one truncated', log: '+a0 +a1 ^1', violation: 't[0]@0 was never completed' },
+    { name: 'the next at a truncated place', log: '+a0 .a0 ^0 +b0', violation: 't[0]@0 was never completed' },
     { name: 'committed, but never run', log: '+a0 =1', violation: 't[0]@0 was never completed' },
     {
       name: 'the same offset of another partition',
@@ -66,6 +77,23 @@ describe('AtLeastOnce', () => {
   ])('is broken: $name', ({ log, violation }) => expect(violationsOf(new AtLeastOnce(), log)).toEqual([violation]));
 });
 
+describe('NothingTwice', () => {
+  test.each([
+    { name: 'each once', log: '+a0 +a1 >a0 .a0 >a1 .a1' },
+    { name: 'failed before', log: '+a0 >a0 !a0 >a0 .a0' },
+    { name: 'interrupted before', log: '+a0 >a0 ~a0 >a0 .a0' },
+    { name: 'the same offset of two partitions', log: '>a0 .a0 p1/>a0 p1/.a0' },
+    { name: 'never', log: '+a0' },
+  ])('holds: $name', ({ log }) => expect(violationsOf(new NothingTwice(), log)).toEqual([]));
+
+  test.each([
+    { name: 'again after an assignment', log: '+a0 >a0 .a0 * >a0 .a0' },
+    { name: 'again after its outcome was lost', log: '+a0 >a0 .a0 ~a0 >a0 .a0' },
+  ])('is broken: $name', ({ log }) =>
+    expect(violationsOf(new NothingTwice(), log)).toEqual(['t[0]@0 was completed again']),
+  );
+});
+
 describe('OneAtATimePerKey', () => {
   test.each([
     { name: 'one after the other', log: '+a0 +a1 >a0 .a0 >a1 .a1' },
@@ -73,6 +101,8 @@ describe('OneAtATimePerKey', () => {
     { name: 'one key in two partitions', log: '>a0 p1/>a0 .a0 p1/.a0' },
     { name: 'records without a key', log: '>-0 >-1 .-0 .-1' },
     { name: 'again after a failure', log: '>a0 !a0 >a0 .a0' },
+    { name: 'again after an interruption', log: '>a0 ~a0 >a0 .a0' },
+    { name: 'interrupted with the ones before it', log: '>a0 .a0 >a1 ~a0 ~a1 >a0 .a0' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new OneAtATimePerKey(laneOf), log)).toEqual([]));
 
   test.each([
@@ -107,6 +137,12 @@ describe('KeyOrder', () => {
     { name: 'back to what is committed', log: '+a0 +a1 +a2 >a0 .a0 >a1 .a1 =1 * >a1 .a1 >a2' },
     { name: 'on behind what is committed, of another key', log: '+a0 +b1 +a2 >a0 .a0 >b1 .b1 =2 * >a2' },
     { name: 'each partition by itself', log: '+a0 p1/+a0 +a1 >a0 .a0 >a1 p1/>a0 .a1' },
+    { name: 'on past what is committed, all of it completed', log: '+a0 +a1 >a0 .a0 * >a1' },
+    { name: 'from one completed island to the next', log: '+a0 +a1 +a2 >a0 .a0 >a1 .a1 * >a0 .a0 >a2' },
+    { name: 'an interrupted one again', log: '+a0 +a1 >a0 ~a0 >a0 .a0 >a1' },
+    { name: 'back to the first whose outcome was lost', log: '+a0 +a1 >a0 .a0 >a1 ~a0 ~a1 >a0 .a0 >a1' },
+    { name: 'on past what was deleted', log: '+a0 +a1 +a2 x2 * >a2' },
+    { name: 'one at a truncated place', log: '+a0 +a1 >a0 .a0 =1 ^0 * +a0 >a0' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new KeyOrder(laneOf), log)).toEqual([]));
 
   test.each([
@@ -138,8 +174,28 @@ describe('KeyOrder', () => {
       violation: 't[0]@0 started while 1 was due in its key',
     },
     {
-      name: 'past what is committed',
-      log: '+a0 +a1 >a0 .a0 * >a1',
+      name: 'past what is committed, and never completed',
+      log: '+a0 +a1 +a2 >a0 .a0 * >a2',
+      violation: 't[0]@2 started while 0 was due in its key',
+    },
+    {
+      name: 'past one that was interrupted',
+      log: '+a0 +a1 >a0 ~a0 >a1',
+      violation: 't[0]@1 started while 0 was due in its key',
+    },
+    {
+      name: 'back past an interrupted one',
+      log: '+a0 +a1 >a0 .a0 >a1 ~a1 >a0',
+      violation: 't[0]@0 started while 1 was due in its key',
+    },
+    {
+      name: 'past one that was not deleted',
+      log: '+a0 +a1 +a2 x1 * >a2',
+      violation: 't[0]@2 started while 0 was due in its key',
+    },
+    {
+      name: 'past one at a truncated place',
+      log: '+a0 +a1 >a0 .a0 ^0 +a0 +a1 >a1',
       violation: 't[0]@1 started while 0 was due in its key',
     },
     {
@@ -159,6 +215,9 @@ describe('CommitNeverAhead', () => {
     { name: 'over a hole', log: '+a0 +a7 .a0 =7 .a7 =8' },
     { name: 'each partition by itself', log: '+a0 p1/+a0 .a0 =1' },
     { name: 'from zero', log: '+a0 =0' },
+    { name: 'past what was deleted', log: '+a0 +a1 x1 .a1 =2' },
+    { name: 'completed, and the outcome lost', log: '+a0 .a0 ~a0 =1' },
+    { name: 'back after a truncation', log: '+a0 +a1 .a0 .a1 =2 ^0 +b0 .b0 =1' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new CommitNeverAhead(), log)).toEqual([]));
 
   test.each([
@@ -186,6 +245,16 @@ describe('CommitNeverAhead', () => {
     {
       name: 'of another partition',
       log: '+a0 p1/+a0 p1/.a0 =1',
+      violation: 't[0] was committed at 1 while 0 was not completed',
+    },
+    {
+      name: 'past an interrupted one',
+      log: '+a0 >a0 ~a0 =1',
+      violation: 't[0] was committed at 1 while 0 was not completed',
+    },
+    {
+      name: 'past one at a truncated place',
+      log: '+a0 .a0 =1 ^0 +b0 =1',
       violation: 't[0] was committed at 1 while 0 was not completed',
     },
     { name: 'back', log: '+a0 +a1 .a0 .a1 =2 =1', violation: 't[0] was committed at 1 after 2' },

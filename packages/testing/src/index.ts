@@ -19,6 +19,7 @@ export {
   guaranteesFor,
   KeyOrder,
   type LogEntry,
+  NothingTwice,
   OneAtATimePerKey,
   type Ordering,
 } from './guarantees.ts';

@@ -14,11 +14,14 @@ describe('SharedLog', () => {
       { ...place, kind: 'started', offset: 0, key: 'k' },
       { ...place, kind: 'failed', offset: 0, key: 'k' },
       { ...place, kind: 'completed', offset: 0, key: 'k' },
+      { ...place, kind: 'interrupted', offset: 0, key: 'k' },
       { ...place, kind: 'committed', offset: 1 },
+      { ...place, kind: 'deleted', offset: 1 },
+      { ...place, kind: 'truncated', offset: 1 },
     ];
     const log = new SharedLog(10);
     for (const entry of entries) log.append(entry);
-    expect(log.length).toBe(6);
+    expect(log.length).toBe(entries.length);
     expect(log.entries()).toMatchObject(entries);
   });
 

@@ -4,7 +4,17 @@
  */
 import type { LogEntry } from './guarantees.ts';
 
-const KINDS = ['produced', 'assigned', 'started', 'completed', 'failed', 'committed'] as const;
+const KINDS = [
+  'produced',
+  'assigned',
+  'started',
+  'completed',
+  'failed',
+  'interrupted',
+  'committed',
+  'deleted',
+  'truncated',
+] as const satisfies readonly LogEntry['kind'][];
 const NAME_BYTES = 40;
 /** kind, name lengths, partition (int32 each), offset (float64), topic and key. */
 const ROW_BYTES = 24 + 2 * NAME_BYTES;

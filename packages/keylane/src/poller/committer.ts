@@ -50,6 +50,7 @@ export class Committer {
     | { readonly offsets: ReadonlyMap<string, Uncommitted>; readonly waiting: ((taken: boolean) => void)[] }
     | undefined = undefined;
   #completedAtCommit = 0;
+  #endPause: () => void = () => undefined;
   readonly #parts: CommitterParts;
 
   constructor(parts: CommitterParts) {
@@ -104,6 +105,7 @@ export class Committer {
   /** No further commits, and no waiting for an answer. */
   stop(): void {
     this.#stopped = true;
+    this.#endPause();
     this.#interval?.stop();
     this.#answered(false);
   }
@@ -132,8 +134,15 @@ export class Committer {
   }
 
   /** Between a refusal and the next try. */
-  #pause(): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.after(RETRY_MS, resolve));
+  async #pause(): Promise<void> {
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#parts.clock.after(RETRY_MS, resolve);
+      this.#endPause = () => {
+        timer.stop();
+        resolve();
+      };
+    });
   }
 
   #answered(taken: boolean): void {

@@ -85,6 +85,8 @@ export class Poller {
   #tick(): void {
     const { clock, pauses } = this.#parts;
     this.#ticker = clock.after(TICK_MS, () => this.#tick());
+    // Partitions that went away make room without any outcome that would say so.
+    pauses.onSettled();
     this.poll();
     if (this.#underWay) return;
     // The buffer is full. Once it has been for long, everything is paused, and an ask for one record serves what waits.

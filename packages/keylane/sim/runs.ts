@@ -1,0 +1,97 @@
+/**
+ * The handler of one instance, and what the log hears of its runs: everything while their partition is this instance's,
+ * nothing afterwards.
+ */
+import type { ClientRecord } from '../src/poller/client.ts';
+import type { Delivery } from '../src/poller/delivery.ts';
+import type { FakeClient } from './fake-client.ts';
+import { nameOf } from './fake-cluster.ts';
+import type { FakeGroup } from './fake-group.ts';
+import type { Invariants } from './invariants.ts';
+import type { Random } from './random.ts';
+import type { Weather } from './weather.ts';
+
+/** One record with a handler, or one whose outcome was not told yet. */
+export interface Run {
+  readonly record: ClientRecord;
+  readonly ends: 'completed' | 'failed' | 'timeout' | 'kills';
+  readonly durationMs: number;
+  /** The log follows it. */
+  owned: boolean;
+  over: boolean;
+}
+
+/** Which records kill the thread that runs them, and how often they still will. */
+export type Poison = Map<ClientRecord, number>;
+
+export interface RunsParts {
+  readonly random: Random;
+  readonly weather: Weather;
+  readonly poison: Poison;
+  readonly group: FakeGroup;
+  readonly client: () => FakeClient;
+  readonly invariants: Invariants;
+}
+
+export class Runs {
+  readonly #open: Set<Run> = new Set();
+  readonly #parts: RunsParts;
+
+  constructor(parts: RunsParts) {
+    this.#parts = parts;
+  }
+
+  start({ record }: Delivery): Run {
+    const { group, invariants } = this.#parts;
+    const client = this.#parts.client();
+    const name = nameOf(record);
+    if (!client.assigned.has(name)) invariants.violation(`${name}@${record.offset} began, and is not assigned`);
+    // A member that was fenced and does not know yet is a zombie: what it runs is none of the group's business.
+    const owned = client.assigned.has(name) && group.owners.get(name) === client.member && !client.member?.fenced;
+    const run: Run = { record, owned, over: false, ends: this.#end(record), durationMs: this.#durationMs() };
+    this.#open.add(run);
+    if (owned) invariants.onRecord('started', record);
+    return run;
+  }
+
+  end(run: Run): void {
+    run.over = true;
+    if (run.owned && run.ends !== 'kills')
+      this.#parts.invariants.onRecord(run.ends === 'completed' ? 'completed' : 'failed', run.record);
+  }
+
+  /** The poller knows. */
+  told(run: Run): void {
+    this.#open.delete(run);
+  }
+
+  /** The poller will never know. */
+  lost(run: Run): void {
+    if (run.owned) this.#parts.invariants.onRecord('interrupted', run.record);
+    run.owned = false;
+    this.#open.delete(run);
+  }
+
+  /** These partitions are no longer this instance's; what it still does with them is not logged. */
+  disown(names: readonly string[]): void {
+    for (const run of this.#open) {
+      if (!names.includes(nameOf(run.record))) continue;
+      if (run.owned && !run.over) this.#parts.invariants.onRecord('interrupted', run.record);
+      run.owned = false;
+    }
+  }
+
+  #end(record: ClientRecord): Run['ends'] {
+    const { random, weather, poison } = this.#parts;
+    const kills = poison.get(record) ?? 0;
+    if (kills > 0) poison.set(record, kills - 1);
+    if (kills > 0 || random.chance(weather.threadDies)) return 'kills';
+    if (random.chance(weather.fails)) return 'failed';
+    return random.chance(weather.timesOut) ? 'timeout' : 'completed';
+  }
+
+  #durationMs(): number {
+    const { random, weather } = this.#parts;
+    return random.next() * weather.durationMaxMs * (random.chance(weather.slow) ? 50 : 1);
+  }
+}
