@@ -70,12 +70,12 @@ describe('a record that makes trouble', () => {
   }
 
   describe.each(['exit', 'throw-later', 'reject-later', 'out-of-memory'])('that ends its thread (%s)', (way) => {
-    test('is found, and succeeds on its last attempt beside 200 that lose none', async () => {
-      // With one of eight it cannot be told which it was: that time costs no attempt.
-      const over = await troubled({ way, times: 3 });
+    test('is found, and succeeds in the end beside 200 that lose no attempt', async () => {
+      // The first time costs no attempt if others ran with it, since it cannot be told which it was.
+      const over = await troubled({ way, times: 3 }, { retry: { ...RETRY, attemptsMax: 4 } });
       await using consumer = over.consumer;
       await expectOthersUnharmed(over);
-      expect(over.retries.length).toBeGreaterThanOrEqual(2);
+      expect([2, 3]).toContain(over.retries.length);
       expect(new Set(over.retries.map(({ stage, code }) => `${stage} ${code}`))).toEqual(
         new Set(['thread-lost ERR_HANDLER_CRASHED']),
       );
@@ -121,15 +121,15 @@ describe('a record that makes trouble', () => {
 
   test('that hangs after its first wait is told from those it holds up by running alone', async () => {
     const limits = { handlerTimeoutMs: 300, handlerAbortGraceMs: 100 };
-    // One of several at first, which costs no attempt; alone from there on.
-    const over = await troubled({ way: 'spin-later', times: 3, workMs: 30 }, limits);
+    // One of several at first, which costs no attempt (unless nothing ran beside it); alone from there on.
+    const retry = { ...RETRY, attemptsMax: 4 };
+    const over = await troubled({ way: 'spin-later', times: 3, workMs: 30 }, { ...limits, retry });
     await using consumer = over.consumer;
     await expectOthersUnharmed(over);
-    expect(over.retries.map(({ stage, attempt }) => [stage, attempt])).toEqual([
-      ['timeout', 1],
-      ['timeout', 2],
-    ]);
-    expect([consumer.snapshot().threads[0]?.restarts, over.of(POISON)]).toEqual([3, [1, 3]]);
+    const failures = over.retries.length;
+    expect([2, 3]).toContain(failures);
+    expect(new Set(over.retries.map(({ stage }) => stage))).toEqual(new Set(['timeout']));
+    expect([consumer.snapshot().threads[0]?.restarts, over.of(POISON)]).toEqual([3, [1, failures + 1]]);
   });
 
   test.each(['heed-signal', 'fail-late', 'spin-until-aborted'])(
