@@ -36,6 +36,12 @@ export class Assigned {
     return true;
   }
 
+  seek(offset: number): void {
+    this.#start = offset;
+    this.#position = offset;
+    this.#endTold = -1;
+  }
+
   /** The next records, after up to `again` of those that came before. */
   take(count: number, again: number): readonly ClientRecord[] {
     const { records } = this.at;

@@ -125,6 +125,15 @@ export class FakeClient implements Client, MemberSide {
     this.#parts.onGivenBack(names);
   }
 
+  seek(offset: PartitionOffset): Promise<void> {
+    return new Promise((resolve) => {
+      this.#later(5, () => {
+        for (const assigned of this.#own([offset], 'read again')) assigned.seek(offset.offset);
+        this.#later(2, resolve);
+      });
+    });
+  }
+
   pause(partitions: readonly TopicPartition[]): void {
     for (const assigned of this.#own(partitions, 'paused')) assigned.paused = true;
   }

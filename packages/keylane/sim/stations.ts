@@ -145,6 +145,7 @@ export class TestAssignment {
           return committed();
         },
         watermarks,
+        seek: async (offset) => note('seek')([offset]),
       },
       clock: this.clock,
       events: this.events,
@@ -153,7 +154,7 @@ export class TestAssignment {
         note('commit')(this.assignment.uncommitted());
         await flush?.(wanted);
       },
-      betweenPolls: outside.betweenPolls ?? ((action) => action()),
+      betweenPolls: outside.betweenPolls ?? (async (action) => action()),
       onOpened: note('opened'),
       onFatal: (error) => void this.faults.push(error),
       onRebalancing: (underWay) => void this.#log.push(underWay ? 'rebalancing' : 'answered'),

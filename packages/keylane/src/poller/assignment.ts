@@ -29,14 +29,14 @@ const FLUSH_MS = 5_000;
 
 export interface AssignmentParts {
   readonly options: Pick<ResolvedOptions, 'drainTimeoutMs'>;
-  readonly client: Pick<Client, 'assign' | 'unassign' | 'committed' | 'watermarks'>;
+  readonly client: Pick<Client, 'assign' | 'unassign' | 'committed' | 'watermarks' | 'seek'>;
   readonly clock: Clock;
   readonly events: Events;
   readonly shared: PartitionShared;
   /** Commits for as long as `wanted` holds; see `committer.ts`. */
   readonly flush: (wanted: () => boolean) => Promise<void>;
   /** Does this while no call of `consume` is under way; see `poller.ts`. */
-  readonly betweenPolls: (action: () => void) => void;
+  readonly betweenPolls: (action: () => void | Promise<void>) => Promise<void>;
   /** A partition came in; whatever must be paused from its start is paused. */
   readonly onOpened: (partitions: readonly Partition[]) => void;
   readonly onFatal: (error: KeylaneError) => void;
@@ -51,6 +51,8 @@ export class Assignment implements OffsetStore {
   /** Rebalances are answered one after the other. */
   #rebalances: Promise<void> = Promise.resolve();
   #drainers: (() => void)[] = [];
+  /** Partitions that are closed and begin again in their turn. */
+  readonly #rewinding: Set<Partition> = new Set();
   #closing = false;
   #age = 0;
 
@@ -61,12 +63,13 @@ export class Assignment implements OffsetStore {
 
   /** Takes a record in; `undefined` where its partition is not (or no longer) ours, or it needs no run. */
   register(record: ClientRecord): Delivery | undefined {
-    let partition = this.#byTopic.get(record.topic)?.[record.partition];
+    const partition = this.#byTopic.get(record.topic)?.[record.partition];
     if (partition === undefined || partition.state !== 'active' || this.#closing) return undefined;
     const { position } = partition.tracker;
     if (position !== undefined && record.offset > position) this.#watch.onAhead(partition, record.offset);
     else if (position !== undefined && record.offset < position && this.#watch.isRewound(partition, record)) {
-      partition = this.#reopen(partition);
+      this.#rewind(partition, record.offset);
+      return undefined;
     }
     this.#age += 1;
     return partition.register(record, this.#age);
@@ -109,15 +112,7 @@ export class Assignment implements OffsetStore {
       const committed = this.#closing || assigned.length === 0 ? [] : await this.#committed(assigned);
       // What a call under way brings may still be of an earlier assignment: its records, taken for ours, would seem to
       // be ahead of those that begin at the committed offset, and these would be dropped as delivered twice.
-      await new Promise<void>((resolve, reject) => {
-        this.#parts.betweenPolls(() => {
-          try {
-            resolve(this.#assign(assigned, committed));
-          } catch (error) {
-            reject(error);
-          }
-        });
-      });
+      await this.#parts.betweenPolls(() => this.#assign(assigned, committed));
     });
   }
 
@@ -149,6 +144,7 @@ export class Assignment implements OffsetStore {
         .filter((found) => found !== undefined);
       if (!lost) await this.drain(partitions, this.#parts.options.drainTimeoutMs);
       this.#remove(partitions);
+      this.#forget(revoked);
       this.#parts.client.unassign(revoked);
       if (revoked.length > 0) this.#parts.events.emit(lost ? 'lost' : 'revoked', { partitions: revoked });
     });
@@ -220,14 +216,16 @@ export class Assignment implements OffsetStore {
   }
 
   #next(answer: () => Promise<void>): void {
-    const { onRebalancing, onFatal } = this.#parts;
-    this.#rebalances = this.#rebalances
-      .then(async () => {
-        onRebalancing(true);
-        await answer();
-        onRebalancing(false);
-      })
-      .catch((error: unknown) => onFatal(asFatal(error)));
+    const { onRebalancing } = this.#parts;
+    this.#inTurn(async () => {
+      onRebalancing(true);
+      await answer();
+      onRebalancing(false);
+    });
+  }
+
+  #inTurn(action: () => Promise<void>): void {
+    this.#rebalances = this.#rebalances.then(action).catch((error: unknown) => this.#parts.onFatal(asFatal(error)));
   }
 
   #add(topicPartition: TopicPartition): Partition {
@@ -240,12 +238,34 @@ export class Assignment implements OffsetStore {
     return partition;
   }
 
-  /** The same partition from its start: nothing that was known of its offsets holds any more. */
-  #reopen(before: Partition): Partition {
-    const partition = this.#add(before);
-    partition.clientPaused = before.clientPaused;
-    this.#parts.onOpened([partition]);
-    return partition;
+  /**
+   * Everything from `offset` on was made anew. What is incomplete below it stays to be done, so the partition begins
+   * again there: with what was known, as a new one, in its turn among the rebalances. Until then its records are
+   * nobody's, since they come again.
+   */
+  #rewind(before: Partition, offset: number): void {
+    const beginning = before.beginningBelow(offset);
+    this.#remove([before]);
+    this.#rewinding.add(before);
+    this.#inTurn(async () => {
+      const { topic, partition: number } = before;
+      const { client, betweenPolls, onOpened } = this.#parts;
+      await betweenPolls(async () => {
+        if (!this.#rewinding.has(before)) return;
+        await client.seek({ topic, partition: number, offset: beginning.offset });
+        if (!this.#rewinding.delete(before) || this.#closing) return;
+        const partition = this.#add(before);
+        partition.beginAt(beginning);
+        partition.clientPaused = before.clientPaused;
+        onOpened([partition]);
+      });
+    });
+  }
+
+  /** These are not ours any more, so they do not begin again either. */
+  #forget(partitions: readonly TopicPartition[]): void {
+    const names = new Set(partitions.map(partitionName));
+    for (const partition of this.#rewinding) if (names.has(partitionName(partition))) this.#rewinding.delete(partition);
   }
 
   #remove(partitions: readonly Partition[]): void {

@@ -97,6 +97,8 @@ export interface Client {
   /** Begins at `offset`; where there is none at what is committed, or where `auto.offset.reset` says. */
   assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void;
   unassign(partitions: readonly TopicPartition[]): void;
+  /** Goes on from this offset; once it resolves, `consume` brings nothing of before that it had not begun to take. */
+  seek(offset: PartitionOffset): Promise<void>;
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
   /** Sends a commit; the answer comes through `onCommitAnswered` while `consume` goes on being called. */

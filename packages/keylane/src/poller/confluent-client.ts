@@ -28,6 +28,7 @@ const AUTO_OFFSET_RESET = -140;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** How long an assignment waits for the committed offsets. */
 const COMMITTED_MS = 5_000;
+const SEEK_MS = 5_000;
 
 /** Ours unless the application says otherwise; docs/tuning.md has the reasons. */
 const DEFAULTS: Readonly<Record<string, unknown>> = {
@@ -159,6 +160,16 @@ export class ConfluentClient implements Client {
     this.#answer((consumer) => {
       if (isCooperative(consumer)) consumer.incrementalUnassign(partitions);
       else consumer.unassign();
+    });
+  }
+
+  seek(offset: PartitionOffset): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#connected().seek(offset, SEEK_MS, (error) => {
+        if (error)
+          reject(toKafkaError(error, `${offset.topic}[${offset.partition}] cannot be read from ${offset.offset}`));
+        else resolve();
+      });
     });
   }
 

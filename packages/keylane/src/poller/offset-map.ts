@@ -115,6 +115,12 @@ function areRanges(base: number, ranges: OffsetRanges): boolean {
   return ranges.every((at, index) => Number.isSafeInteger(at) && (index === 0 || at > (ranges[index - 1] as number)));
 }
 
+/** What of the ranges lies below an offset. */
+export function rangesBelow(ranges: OffsetRanges, offset: number): OffsetRanges {
+  const below = ranges.filter((at) => at < offset);
+  return below.length % 2 === 0 ? below : [...below, offset];
+}
+
 function checksum(base: number, codec: number, body: Uint8Array): number {
   const head = Buffer.alloc(9);
   head.writeDoubleLE(base, 0);

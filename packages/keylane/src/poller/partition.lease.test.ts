@@ -6,7 +6,7 @@ import { Partition } from './partition.ts';
 test('a partition holds its lease while it is active or drains, and none once it is closed', () => {
   const leases = new Leases();
   const shared = {
-    options: { bufferedRecordsPerPartitionMax: 1 },
+    options: { offsetMapCharactersMax: 4_095, bufferedRecordsPerPartitionMax: 1 },
     threads: 1,
     laneKey: () => undefined,
     budget: new Budget({ bufferedRecordsMax: 1, bufferedBytesMax: 1, recordsPerPollMax: 1 }),

@@ -16,7 +16,7 @@ import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
 import { Lane, type LanePartition } from './lane.ts';
 import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
-import { decodeOffsetMap, encodeOffsetMap, offsetMapLimits } from './offset-map.ts';
+import { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, rangesBelow } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 
 /** What all partitions of a consumer share. */
@@ -128,6 +128,18 @@ export class Partition implements LanePartition {
     const { position } = this.tracker;
     if (position === undefined || offset >= position) return false;
     return !this.#begun || leaderEpoch > this.#leaderEpoch || (end !== undefined && end < position);
+  }
+
+  /** Where to begin again when everything from `offset` on was made anew, and what above that is complete. */
+  beginningBelow(offset: number): { readonly offset: number; readonly ranges: OffsetRanges } {
+    const { committable = offset } = this.tracker;
+    return { offset: Math.min(committable, offset), ranges: rangesBelow(this.tracker.completed(), offset) };
+  }
+
+  /** Begins where another one left off; the broker is to learn that even where it has a later offset. */
+  beginAt({ offset, ranges }: { readonly offset: number; readonly ranges: OffsetRanges }): void {
+    this.tracker.restore(offset, ranges);
+    this.#committedVersion = -1;
   }
 
   /** Whether a commit would tell the broker anything new. */

@@ -126,8 +126,29 @@ describe('Poller.betweenPolls', () => {
   test('with no call under way it is done at once', async () => {
     const over = await polling();
     over.bring();
-    over.poller.betweenPolls(() => void over.log.push('action'));
-    expect(over.takeLog()).toEqual(['action']);
+    await over.poller.betweenPolls(() => void over.log.push('action'));
+    expect(over.takeLog()).toEqual(['action', 'consume 100']);
+  });
+
+  test('no call begins until it is done, whatever announces records', async () => {
+    const over = await polling();
+    over.bring();
+    let done = () => {};
+    const action = over.poller.betweenPolls(() => new Promise<void>((resolve) => (done = resolve)));
+    over.poller.poll();
+    over.over.clock.step();
+    expect([over.takeLog(), over.underWay]).toEqual([[], false]);
+    done();
+    await action;
+    expect(over.takeLog()).toEqual(['consume 100']);
+  });
+
+  test('one that fails rejects, and the next call begins', async () => {
+    const over = await polling();
+    over.bring();
+    const failure = new KafkaError('ERR_KAFKA', 'no', { kafkaCode: 1 });
+    await expect(over.poller.betweenPolls(() => Promise.reject(failure))).rejects.toBe(failure);
+    expect(over.takeLog()).toEqual(['consume 100']);
   });
 
   test.each([
@@ -136,7 +157,7 @@ describe('Poller.betweenPolls', () => {
     { name: 'nothing came, but more was announced', records: [], ends: [], announced: true },
   ])('it waits for the call under way and all it brought; only then comes the next: $name', async (row) => {
     const over = await polling();
-    for (const name of ['first', 'second']) over.poller.betweenPolls(() => void over.log.push(name));
+    const actions = ['first', 'second'].map((name) => over.poller.betweenPolls(() => void over.log.push(name)));
     if (row.announced) over.poller.poll();
     expect(over.takeLog()).toEqual([]);
     over.bring(row.records, row.ends);
@@ -144,18 +165,18 @@ describe('Poller.betweenPolls', () => {
       ...row.records.map((one) => `record ${nameOf(one)}`),
       ...row.ends.map((one) => `end ${nameOf(one)}`),
     ];
-    const next = row.announced || row.records.length > 0 ? ['consume 100'] : [];
-    expect(over.takeLog()).toEqual([...brought, 'first', 'second', ...next]);
-    if (over.underWay) over.bring([recordOf({ offset: 7 })]);
+    await Promise.all(actions);
+    expect(over.takeLog()).toEqual([...brought, 'first', 'second', 'consume 100']);
+    over.bring([recordOf({ offset: 7 })]);
     expect(over.takeLog().filter((line) => line === 'first')).toEqual([]);
   });
 
   test('it is done once the poller stopped as well', async () => {
     const over = await polling();
-    over.poller.betweenPolls(() => void over.log.push('action'));
+    const action = over.poller.betweenPolls(() => void over.log.push('action'));
     const stopped = over.poller.stop();
     over.bring();
-    await stopped;
+    await Promise.all([stopped, action]);
     expect(over.takeLog()).toEqual(['action']);
   });
 });
@@ -214,6 +235,8 @@ describe('Poller and Assignment', () => {
     expect([...faults, ...over.faults]).toEqual([error]);
     fails = false;
     over.assignment.onAssigned(at(1));
+    await turn();
+    bring();
     expect(await outcomeOf(over.assignment.settled())).toBeUndefined();
   });
 

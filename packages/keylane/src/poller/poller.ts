@@ -42,6 +42,8 @@ export class Poller {
   #fullSince: number | undefined = undefined;
   #ticker: Timer | undefined = undefined;
   #stopped: (() => void) | undefined = undefined;
+  /** Who wants no call to begin, and who waits for the one under way to end. */
+  #holds = 0;
   #between: (() => void)[] = [];
   readonly #parts: PollerParts;
   readonly #onConsumed: Parameters<Client['consume']>[1];
@@ -69,10 +71,19 @@ export class Poller {
     else this.#ask(0);
   }
 
-  /** Does this while no call of `consume` is under way, with all that earlier calls brought taken in. */
-  betweenPolls(action: () => void): void {
-    if (this.#underWay) this.#between.push(action);
-    else action();
+  /**
+   * Does this while no call of `consume` is under way, with all that earlier calls brought taken in, and begins none
+   * until it is done. Rejects as the action does.
+   */
+  async betweenPolls(action: () => void | Promise<void>): Promise<void> {
+    this.#holds += 1;
+    try {
+      if (this.#underWay) await new Promise<void>((resolve) => this.#between.push(resolve));
+      await action();
+    } finally {
+      this.#holds -= 1;
+      this.poll();
+    }
   }
 
   #ask(expected: number): void {
@@ -97,7 +108,7 @@ export class Poller {
   }
 
   #consume(recordsMax: number): void {
-    if (!this.#running) return;
+    if (!this.#running || this.#holds > 0) return;
     this.#underWay = true;
     this.#announced = false;
     this.#parts.client.consume(recordsMax, this.#onConsumed);
@@ -108,14 +119,11 @@ export class Poller {
     this.#stopped?.();
     if (error !== undefined) this.#parts.onError(error);
     // The next call goes out before this answer is worked through: the client fetches while we register.
-    const more = records.length > 0 || this.#announced;
-    if (this.#between.length > 0) {
+    if (records.length > 0 || this.#announced) this.#ask(records.length);
+    try {
       this.#take(records, ends);
-      for (const action of this.#between.splice(0)) action();
-      if (more) this.#ask(0);
-    } else {
-      if (more) this.#ask(records.length);
-      this.#take(records, ends);
+    } finally {
+      for (const resolve of this.#between.splice(0)) resolve();
     }
   }
 
