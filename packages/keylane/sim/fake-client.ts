@@ -22,7 +22,8 @@ import { CODES, type FakeGroup, type GroupMember, METADATA_MAX, type MemberSide 
 import type { Random } from './random.ts';
 import type { Weather } from './weather.ts';
 
-/** Longer than any consumer waits for an answer. */
+/** A consumer waits so long for an answer; one that is late comes after that. */
+const PATIENCE_MS = 89_999;
 const LATE_MS = 100_000;
 /** What a broker says that will work another time. */
 const PASSING_CODES = [7, 14, 15, 16, 27];
@@ -44,7 +45,8 @@ export interface ClientParts {
   /** The network, which goes on when the process does not. */
   readonly network: Clock;
   readonly onAssigned: (at: TopicPartition) => void;
-  readonly onGivenBack: (names: readonly string[]) => void;
+  /** These are no longer ours; since when the group has waited for them, where it has. */
+  readonly onGivenBack: (names: readonly string[], askedAt: number | undefined) => void;
   readonly onViolation: (text: string) => void;
 }
 
@@ -58,7 +60,10 @@ export class FakeClient implements Client, MemberSide {
   #rebalances: Rebalance[] = [];
   /** The rebalance that was served and waits for its answer. */
   #unanswered: Rebalance | undefined = undefined;
+  #askedAt = 0;
   #answers: (() => void)[] = [];
+  /** The last commit that has no answer yet. */
+  #inFlight: { readonly at: number; readonly what: string } | undefined = undefined;
   #sentUntil = 0;
   #refusals = 0;
 
@@ -71,7 +76,7 @@ export class FakeClient implements Client, MemberSide {
   }
 
   async subscribe(): Promise<readonly string[]> {
-    this.#join();
+    this.#later(1, () => this.#join());
     return [];
   }
 
@@ -119,10 +124,11 @@ export class FakeClient implements Client, MemberSide {
   }
 
   unassign(partitions: readonly TopicPartition[]): void {
+    const askedAt = this.#unanswered?.kind === 'revoke' ? this.#askedAt : undefined;
     if (!this.#answer('revoke', partitions)) return;
     const names = partitions.map(nameOf);
     for (const name of names) this.assigned.delete(name);
-    this.#parts.onGivenBack(names);
+    this.#parts.onGivenBack(names, askedAt);
   }
 
   seek(offset: PartitionOffset): Promise<void> {
@@ -147,12 +153,9 @@ export class FakeClient implements Client, MemberSide {
     const { group, random, weather, inbox } = this.#parts;
     const generation = this.#generation;
     const { member } = this;
-    this.#own(offsets, 'committed');
-    for (const { topic, partition, offset, metadata } of offsets)
-      if (metadata.length > METADATA_MAX) {
-        const what = `metadata of ${metadata.length} characters was committed`;
-        this.#parts.onViolation(`${what} for ${nameOf({ topic, partition })} at ${offset}`);
-      }
+    this.#checkCommit(offsets);
+    const sent = { at: inbox.now(), what: JSON.stringify(offsets) };
+    this.#inFlight = sent;
     if (random.chance(weather.answerLost)) return;
     this.#send(() => {
       const weak = this.#refusal();
@@ -167,7 +170,11 @@ export class FakeClient implements Client, MemberSide {
       const whole = code ?? (partly ? undefined : weak);
       inbox.after(random.chance(weather.answerLate) ? LATE_MS : random.next() * 5, () => {
         const error = whole === undefined ? undefined : kafkaError(whole);
-        this.#answers.push(() => this.#listener?.onCommitAnswered(answers, error));
+        this.#answers.push(() => {
+          // Nobody can tell the answers to two commits of the same offsets apart, nor has to.
+          if (this.#inFlight?.what === sent.what) this.#inFlight = undefined;
+          this.#listener?.onCommitAnswered(answers, error);
+        });
         this.wake();
       });
     });
@@ -178,7 +185,7 @@ export class FakeClient implements Client, MemberSide {
     this.#connected = false;
     const names = [...this.assigned.keys()];
     this.assigned.clear();
-    onGivenBack(names);
+    onGivenBack(names, undefined);
     this.#send(() => {
       if (this.member !== undefined && !this.member.fenced) group.remove(this.member);
     });
@@ -235,6 +242,7 @@ export class FakeClient implements Client, MemberSide {
     this.#unanswered = { ...next, names };
     this.#later(2, () => {
       this.#generation = next.generation;
+      this.#askedAt = this.#parts.inbox.now();
       const partitions = names.map((name) => topicPartition(this.#parts.cluster.named(name)));
       if (next.kind === 'assign') this.#listener?.onAssigned(partitions);
       else this.#listener?.onRevoked(partitions, next.kind === 'lost');
@@ -268,6 +276,17 @@ export class FakeClient implements Client, MemberSide {
       if (assigned === undefined || lost) this.#parts.onViolation(`${name} was ${what}, and is not assigned`);
       return assigned === undefined ? [] : [assigned];
     });
+  }
+
+  #checkCommit(offsets: readonly CommittedOffset[]): void {
+    const { inbox, onViolation } = this.#parts;
+    this.#own(offsets, 'committed');
+    if (this.#inFlight !== undefined && inbox.now() - this.#inFlight.at < PATIENCE_MS)
+      onViolation('a commit was sent while another one was in flight');
+    for (const offset of offsets) {
+      const { length } = offset.metadata;
+      if (length > METADATA_MAX) onViolation(`${nameOf(offset)} was committed with metadata of ${length} characters`);
+    }
   }
 
   #refusal(): number | undefined {

@@ -17,16 +17,20 @@ export interface ExecutorParts {
   readonly process: FakeProcess;
   readonly random: Random;
   readonly runs: Runs;
+  /** The poller hands this out. */
+  readonly onSent: (lane: Lane) => void;
+  /** The poller ends the threads. */
+  readonly onClose: () => void;
 }
 
 export class FakeExecutor implements Executor {
   readonly threads: readonly FakeThread[];
   readonly leases: Leases = new Leases();
   #listener: ExecutorListener | undefined = undefined;
-  readonly #process: FakeProcess;
+  readonly #parts: ExecutorParts;
 
   constructor(threads: number, slots: number, parts: ExecutorParts) {
-    this.#process = parts.process;
+    this.#parts = parts;
     const listener = () => this.#listener as ExecutorListener;
     this.threads = Array.from({ length: threads }, (_, id) => new FakeThread(id, slots, parts, listener));
   }
@@ -47,10 +51,11 @@ export class FakeExecutor implements Executor {
 
   /** What runs may finish within the time. */
   async close(timeoutMs: number): Promise<void> {
+    this.#parts.onClose();
     await new Promise<void>((resolve) => {
       const check = () => this.threads.every(({ idle }) => idle) && resolve();
       for (const thread of this.threads) thread.end(check);
-      this.#process.inbox.after(timeoutMs, resolve);
+      this.#parts.process.inbox.after(timeoutMs, resolve);
       check();
     });
     for (const thread of this.threads) thread.abort();
@@ -102,6 +107,7 @@ class FakeThread implements ExecutorThread {
   }
 
   send(lanes: readonly Lane[]): void {
+    for (const lane of lanes) this.#parts.onSent(lane);
     const segments = lanes.map((lane) => ({ lane, deliveries: firstOf(lane), untold: 0, running: undefined }));
     for (const segment of segments) this.#segments.add(segment);
     if (this.#dead) return;

@@ -3,9 +3,10 @@
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
 import type { ResolvedOptions } from '../src/options.ts';
+import type { LanePartition } from '../src/poller/lane.ts';
 import { FakeClient } from './fake-client.ts';
 import type { FakeClock } from './fake-clock.ts';
-import type { FakeCluster } from './fake-cluster.ts';
+import { type FakeCluster, nameOf, placeOf } from './fake-cluster.ts';
 import { FakeExecutor } from './fake-executor.ts';
 import type { FakeGroup } from './fake-group.ts';
 import { FakeProcess } from './fake-process.ts';
@@ -33,6 +34,10 @@ export class Instance {
   readonly #runs: Runs;
   #consumer: RunningConsumer | undefined = undefined;
   #closing = false;
+  /** Until then a close waits for what runs. */
+  #drainEnds = 0;
+  /** By the application. */
+  readonly #paused: Set<string> = new Set();
 
   constructor(options: ResolvedOptions, world: World) {
     const { clock, random, invariants } = world;
@@ -46,13 +51,15 @@ export class Instance {
       inbox: process.inbox,
       network: clock,
       onAssigned: (at) => invariants.onAssigned(at),
-      onGivenBack: (names) => this.#runs.disown(names),
+      onGivenBack: (names, askedAt) => this.#onGivenBack(names, askedAt),
       onViolation: (text) => invariants.violation(text),
     });
     const executor = new FakeExecutor(options.threads, options.concurrencyPerThread, {
       process,
       random,
       runs: this.#runs,
+      onSent: ({ partition }) => this.#onSent(partition),
+      onClose: () => this.#onThreadsEnd(),
     });
     const surroundings = { client: this.client, executor, clock: process.main, random: random.next };
     void start(options, surroundings).then(
@@ -78,13 +85,32 @@ export class Instance {
 
   /** Its consumer, once it has started; `undefined` while it closes. */
   get consumer(): RunningConsumer | undefined {
-    return this.#closing || this.#consumer?.state === 'draining' ? undefined : this.#consumer;
+    return this.#closing ? undefined : this.#consumer;
   }
 
-  close(drainTimeoutMs: number | undefined): void {
+  /** Pauses these partitions, or all. */
+  pause(names: readonly string[] | undefined): void {
+    const { cluster } = this.#world;
+    if (this.consumer === undefined) return;
+    for (const name of names ?? cluster.partitions.keys()) this.#paused.add(name);
+    this.consumer.pause(names?.map((name) => cluster.named(name)));
+  }
+
+  resume(): void {
+    this.#paused.clear();
+    this.consumer?.resume();
+  }
+
+  close(drainTimeoutMs: number = this.#options.drainTimeoutMs): void {
     if (this.#consumer === undefined || this.#closing) return;
+    const { random, clock, invariants } = this.#world;
     this.#closing = true;
-    void this.#consumer.close(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });
+    this.#drainEnds = clock.now() + drainTimeoutMs;
+    for (let calls = random.chance(0.2) ? 2 : 1; calls > 0; calls -= 1) {
+      this.#consumer
+        .close({ drainTimeoutMs })
+        .catch((error: Error) => invariants.violation(`close rejected: ${error.stack}`));
+    }
   }
 
   /** As `kill -9` does it: none of its callbacks ever runs again, and the group learns it by its silence. */
@@ -119,6 +145,43 @@ export class Instance {
     if (member === undefined || member.fenced) return;
     this.#runs.disown(this.#world.group.remove(member));
     this.client.fenced();
+  }
+
+  /** What the group asked for is given back when all that ran is settled, or the time is up; and committed. */
+  #onGivenBack(names: readonly string[], askedAt: number | undefined): void {
+    const { clock, weather, invariants } = this.#world;
+    const running = this.#runs.unsettled(names);
+    const patience = (askedAt ?? 0) + this.#options.drainTimeoutMs;
+    const until = this.#closing ? Math.min(patience, this.#drainEnds) : patience;
+    if (askedAt !== undefined && running > 0 && clock.now() < until - 1)
+      invariants.violation(`[${names}] were given back while ${running} record(s) were with a handler`);
+    if (weather.calm) this.#checkCommitted(names);
+    this.#runs.disown(names);
+  }
+
+  /** In calm weather nothing stands in the way of committing what is complete. */
+  #checkCommitted(names: readonly string[]): void {
+    const { cluster, invariants } = this.#world;
+    for (const name of names) {
+      const { committed, low, records } = cluster.named(name);
+      const next = committed < low ? undefined : records[placeOf(records, committed)];
+      if (next !== undefined && this.#runs.completed.has(next))
+        invariants.violation(`${name} was given back with ${next.offset} completed and not committed`);
+    }
+  }
+
+  #onSent(partition: LanePartition): void {
+    const { invariants } = this.#world;
+    const name = nameOf(partition);
+    if (partition.state !== 'active') invariants.violation(`${name} was handed out while it was ${partition.state}`);
+    if (this.#paused.has(name)) invariants.violation(`${name} was handed out while it was paused`);
+  }
+
+  #onThreadsEnd(): void {
+    const { clock, invariants } = this.#world;
+    const running = this.#runs.unsettled();
+    if (running > 0 && clock.now() < this.#drainEnds - 1)
+      invariants.violation(`the threads were ended while ${running} record(s) were with a handler`);
   }
 
   #onStarted(consumer: RunningConsumer): void {

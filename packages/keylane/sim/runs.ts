@@ -34,6 +34,8 @@ export interface RunsParts {
 }
 
 export class Runs {
+  /** What completed, and the poller knows, of the partitions that are this instance's now. */
+  readonly completed: Set<ClientRecord> = new Set();
   readonly #open: Set<Run> = new Set();
   readonly #parts: RunsParts;
 
@@ -62,6 +64,7 @@ export class Runs {
 
   /** The poller knows. */
   told(run: Run): void {
+    if (run.owned && run.ends === 'completed') this.completed.add(run.record);
     this.#open.delete(run);
   }
 
@@ -79,6 +82,15 @@ export class Runs {
       if (run.owned && !run.over) this.#parts.invariants.onRecord('interrupted', run.record);
       run.owned = false;
     }
+    for (const record of this.completed) if (names.includes(nameOf(record))) this.completed.delete(record);
+  }
+
+  /** Runs of these partitions, or of all, whose end the poller does not know. */
+  unsettled(names?: readonly string[]): number {
+    let count = 0;
+    for (const { owned, record } of this.#open)
+      if (owned && (names === undefined || names.includes(nameOf(record)))) count += 1;
+    return count;
   }
 
   #end(record: ClientRecord): Run['ends'] {

@@ -88,7 +88,6 @@ class Simulation {
       this.#misfortunes();
     }
     await this.#until(() => this.#allCommitted(), 'everything is completed and committed');
-    for (const { consumer } of this.#alive()) if (random.chance(0.3)) consumer?.resume();
     await this.#until(() => this.#allClosed(), 'every consumer is closed');
     if (this.#fine && this.#group.members.size > 0) this.invariants.violation('after the close the group has members');
     this.invariants.finish();
@@ -130,10 +129,10 @@ class Simulation {
   /** Pauses and resumes now and then, as an application would. */
   #meddle(): void {
     const random = this.#random;
-    for (const { consumer } of this.#alive()) {
-      const some = () => [...this.#cluster.partitions.values()].filter(() => random.chance(0.5));
-      if (random.chance(0.1)) consumer?.pause(random.chance(0.5) ? undefined : some());
-      if (random.chance(0.2)) consumer?.resume();
+    for (const instance of this.#alive()) {
+      const some = () => [...this.#cluster.partitions.keys()].filter(() => random.chance(0.5));
+      if (random.chance(0.1)) instance.pause(random.chance(0.5) ? undefined : some());
+      if (random.chance(0.2)) instance.resume();
     }
   }
 
@@ -172,7 +171,7 @@ class Simulation {
   #allCommitted(): boolean {
     if (this.#alive().length === 0) this.#join();
     // A pause that nobody takes back would be a wait without end.
-    for (const { consumer } of this.#alive()) consumer?.resume();
+    for (const instance of this.#alive()) instance.resume();
     return [...this.#cluster.partitions.values()].every(({ records, committed, end }) => {
       const last = records.at(-1);
       return last === undefined || committed >= (PARTITION_ENDS ? end : last.offset + 1);

@@ -54,6 +54,7 @@ export class Assignment implements OffsetStore {
   /** Partitions that are closed and begin again in their turn. */
   readonly #rewinding: Set<Partition> = new Set();
   #closing = false;
+  #closed = false;
   #age = 0;
 
   constructor(parts: AssignmentParts) {
@@ -169,7 +170,7 @@ export class Assignment implements OffsetStore {
         events.emit('warning', new DrainError(inFlight(), timeoutMs));
         done();
       });
-      const check = () => inFlight() === 0 && done();
+      const check = () => (this.#closed || inFlight() === 0) && done();
       const done = () => {
         timer.stop();
         this.#drainers = this.#drainers.filter((drainer) => drainer !== check);
@@ -202,7 +203,10 @@ export class Assignment implements OffsetStore {
 
   /** Gives up all partitions; nothing that comes later changes anything. */
   closeAll(): void {
+    this.#closed = true;
     this.#remove(this.open());
+    // A revoke that came while we closed drains still: nobody is left to settle what it waits for.
+    this.onSettled();
   }
 
   /** What the group has committed; without it we only know less, so a broker that does not say is no reason to wait. */
@@ -270,6 +274,7 @@ export class Assignment implements OffsetStore {
 
   #remove(partitions: readonly Partition[]): void {
     for (const partition of partitions) {
+      if (partition.state === 'closed') continue;
       partition.close();
       const siblings = this.#byTopic.get(partition.topic) as (Partition | undefined)[];
       siblings[partition.partition] = undefined;
