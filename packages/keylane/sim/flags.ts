@@ -7,4 +7,4 @@ export const OFFSET_MAP: boolean = true;
 /** The committed offset reaches the end of a partition, past what follows the last record. */
 export const PARTITION_ENDS: boolean = true;
 /** A log that lost its last records to another leader is followed from where the leaders part. */
-export const LEADER_EPOCHS: boolean = true;
+export const LEADER_EPOCHS: boolean = false;
