@@ -4,101 +4,23 @@
  *     npm run mutants              all of them
  *     npm run mutants -- NAME      one
  *
- * A mutant is a copy of the library with a few words replaced. One that survives means a guarantee nobody checks.
+ * A mutant is a copy of the library with a few words replaced; `mutant-list.ts` has them all. One that survives means a
+ * guarantee nobody checks.
  */
 import { spawn } from 'node:child_process';
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MUTANTS, type Mutant } from './mutant-list.ts';
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages');
 const SEEDS = 400;
+/** A mutant may turn in circles; that is noticed as well. */
+const HANGS_MS = 300_000;
 
-interface Mutant {
-  readonly name: string;
-  /** Which promise it breaks. */
-  readonly breaks: string;
-  /** File below packages/keylane/src, the words to find (exactly once), and what to put there. */
-  readonly changes: readonly (readonly [file: string, find: string, replace: string])[];
-}
-
-const MUTANTS: readonly Mutant[] = [
-  {
-    name: 'commit-one-too-early',
-    breaks: 'commit never ahead',
-    changes: [
-      [
-        'poller/offset-tracker.ts',
-        'this.#offsets[this.#head & (this.#offsets.length - 1)];',
-        '(this.#offsets[this.#head & (this.#offsets.length - 1)] as number) + 1;',
-      ],
-    ],
-  },
-  {
-    name: 'contiguous-by-arithmetic',
-    breaks: 'contiguity is in delivered order: offsets have holes',
-    changes: [
-      [
-        'poller/offset-tracker.ts',
-        'while (this.#head < this.#tail && this.#done[this.#head & mask] === 1) this.#head += 1;',
-        'while (this.#head < this.#tail && this.#done[this.#head & mask] === 1 && (this.#head + 1 === this.#tail || this.#offsets[(this.#head + 1) & mask] === (this.#offsets[this.#head & mask] as number) + 1)) this.#head += 1;',
-      ],
-    ],
-  },
-  {
-    name: 'two-segments-of-one-lane',
-    breaks: 'one at a time per key',
-    changes: [
-      ['poller/lane.ts', "this.state = 'in-flight';", "this.state = 'idle';"],
-      ['poller/lane.ts', "assert(this.state === 'in-flight', ", 'assert(true, '],
-    ],
-  },
-  {
-    name: 'failed-record-goes-last',
-    breaks: 'key order over retries',
-    changes: [
-      [
-        'poller/settle.ts',
-        'delivery.attempt += 1;',
-        'delivery.attempt += 1; if (lane.length > 1) { lane.inFlight = 1; lane.partition.inFlight += 1; lane.push(lane.shift()); }',
-      ],
-    ],
-  },
-  {
-    name: 'commit-believed-when-sent',
-    breaks: 'a commit counts only when the broker says so',
-    changes: [
-      [
-        'poller/committer.ts',
-        'this.#parts.client.commit(offsets);',
-        'this.#parts.client.commit(offsets); for (const offset of offsets) this.#parts.store.confirm(offset);',
-      ],
-    ],
-  },
-  {
-    name: 'budget-leaks-on-close',
-    breaks: 'counters are balanced after a close',
-    changes: [['poller/partition.ts', 'this.#shared.budget.remove(this.bufferedRecords, this.bufferedBytes);', '']],
-  },
-  {
-    name: 'held-lanes-forgotten',
-    breaks: 'a pause that ends goes on where it was',
-    changes: [['poller/partition.ts', "if (this.state === 'active') this.#held.push(lane);", '']],
-  },
-  {
-    name: 'full-partition-stays-paused',
-    breaks: 'back-pressure ends when there is room',
-    changes: [['poller/pauses.ts', 'this.#full.delete(partition);', 'continue;']],
-  },
-  {
-    name: 'polling-stops-when-full',
-    breaks: 'answers to commits are served while the buffer is full',
-    changes: [['poller/poller.ts', 'pauses.stall();', 'if (this.#fullSince >= 0) return;']],
-  },
-];
-
-/** Resolves with whether the simulator noticed. */
-async function isCaught({ name, changes }: Mutant): Promise<boolean> {
+/** What the simulator said: the first violation, or `undefined` where it saw nothing. */
+async function violationOf({ name, changes }: Mutant): Promise<string | undefined> {
   const copy = join(packages, `.mutant-${name}`);
   await rm(copy, { recursive: true, force: true });
   try {
@@ -115,12 +37,17 @@ async function isCaught({ name, changes }: Mutant): Promise<boolean> {
         source.replace(find, () => replace),
       );
     }
-    const run = spawn(process.execPath, ['--import', 'tsx', join(copy, 'sim', 'run.ts'), '--seeds', String(SEEDS)], {
-      stdio: 'ignore',
+    const arguments_ = ['--seeds', String(SEEDS), '--processes', '1', '--failures', '1'];
+    const run = spawn(process.execPath, ['--import', 'tsx', join(copy, 'sim', 'run.ts'), ...arguments_], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: HANGS_MS,
     });
+    let errors = '';
+    run.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     const code = await new Promise<number | null>((resolve) => run.on('close', resolve));
-    if (code !== 0 && code !== 3) throw new Error(`mutant ${name} does not even run (exit code ${code})`);
-    return code === 3;
+    if (code === null && run.killed) return 'it does not end';
+    if (code !== 0 && code !== 3) throw new Error(`mutant ${name} does not even run (exit code ${code}): ${errors}`);
+    return code === 3 ? (/^ {2}- (.*)$/m.exec(errors)?.[1] ?? 'it does not say what') : undefined;
   } finally {
     await rm(copy, { recursive: true, force: true });
   }
@@ -130,11 +57,26 @@ const [only] = process.argv.slice(2);
 const chosen = MUTANTS.filter(({ name }) => only === undefined || name === only);
 if (chosen.length === 0)
   throw new Error(`there is no mutant '${only}'; there are ${MUTANTS.map(({ name }) => name).join(', ')}`);
+
+const faults: string[] = [];
 let survived = 0;
-for (const mutant of chosen) {
-  const caught = await isCaught(mutant);
-  if (!caught) survived += 1;
-  console.log(`${caught ? 'caught  ' : 'SURVIVED'}  ${mutant.name} (${mutant.breaks})`);
-}
-console.log(`${chosen.length - survived} mutants caught, ${survived} survived`);
-process.exitCode = survived === 0 ? 0 : 1;
+const waiting = [...chosen];
+await Promise.all(
+  Array.from({ length: availableParallelism() }, async () => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      try {
+        const violation = await violationOf(mutant);
+        if (violation === undefined) survived += 1;
+        const seen = violation === undefined ? '' : `\n          seen as: ${violation.slice(0, 100)}`;
+        console.log(`${violation === undefined ? 'SURVIVED' : 'caught  '}  ${mutant.name} (${mutant.breaks})${seen}`);
+      } catch (error) {
+        faults.push((error as Error).message);
+      }
+    }
+  }),
+);
+for (const fault of faults) console.error(fault);
+console.log(
+  `${chosen.length - survived - faults.length} mutants caught, ${survived} survived, ${faults.length} broken`,
+);
+process.exitCode = survived + faults.length === 0 ? 0 : 1;

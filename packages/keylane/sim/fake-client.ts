@@ -47,6 +47,8 @@ export interface ClientParts {
   readonly onAssigned: (at: TopicPartition) => void;
   /** These are no longer ours; since when the group has waited for them, where it has. */
   readonly onGivenBack: (names: readonly string[], askedAt: number | undefined) => void;
+  /** The client leaves the group; since when a rebalance has waited for its answer, where one does. */
+  readonly onDisconnect: (askedAt: number | undefined) => void;
   readonly onViolation: (text: string) => void;
 }
 
@@ -60,7 +62,7 @@ export class FakeClient implements Client, MemberSide {
   #rebalances: Rebalance[] = [];
   /** The rebalance that was served and waits for its answer. */
   #unanswered: Rebalance | undefined = undefined;
-  #askedAt = 0;
+  #askedAt: number | undefined = undefined;
   #answers: (() => void)[] = [];
   /** The last commit that has no answer yet. */
   #inFlight: { readonly at: number; readonly what: string } | undefined = undefined;
@@ -181,7 +183,8 @@ export class FakeClient implements Client, MemberSide {
   }
 
   async disconnect(): Promise<void> {
-    const { group, inbox, random, onGivenBack } = this.#parts;
+    const { group, inbox, random, onGivenBack, onDisconnect } = this.#parts;
+    onDisconnect(this.#unanswered && this.#askedAt);
     this.#connected = false;
     const names = [...this.assigned.keys()];
     this.assigned.clear();
@@ -240,6 +243,7 @@ export class FakeClient implements Client, MemberSide {
       return;
     }
     this.#unanswered = { ...next, names };
+    this.#askedAt = undefined;
     this.#later(2, () => {
       this.#generation = next.generation;
       this.#askedAt = this.#parts.inbox.now();

@@ -44,6 +44,8 @@ export interface GroupParts {
   readonly cluster: FakeCluster;
   readonly random: Random;
   readonly protocol: Protocol;
+  /** How often a partition stays with its owner where it may. */
+  readonly stickiness: number;
   /** Empty rebalances are told now and then. */
   readonly emptyLists: number;
   /** A commit of a generation that has just passed is refused. */
@@ -212,7 +214,7 @@ export class FakeGroup {
 
   /** Who shall have what: mostly who has it now, as far as that is fair. */
   #aim(): void {
-    const { cluster, random } = this.#parts;
+    const { cluster, random, stickiness } = this.#parts;
     const quota = Math.ceil(cluster.partitions.size / this.members.size);
     const members = [...this.members];
     const loads = new Map(members.map((member) => [member, 0]));
@@ -222,7 +224,7 @@ export class FakeGroup {
       const name = nameOf(partition);
       const owner = this.owners.get(name);
       const free = members.filter((member) => loadOf(member) < quota);
-      const keeps = owner !== undefined && loadOf(owner) < quota && random.chance(0.9);
+      const keeps = owner !== undefined && loadOf(owner) < quota && random.chance(stickiness);
       const chosen = keeps ? owner : random.pick(free);
       loads.set(chosen, loadOf(chosen) + 1);
       this.#target.set(name, chosen);

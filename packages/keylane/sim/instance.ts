@@ -34,6 +34,7 @@ export class Instance {
   readonly #runs: Runs;
   #consumer: RunningConsumer | undefined = undefined;
   #closing = false;
+  #closingSince = 0;
   /** Until then a close waits for what runs. */
   #drainEnds = 0;
   /** By the application. */
@@ -52,6 +53,7 @@ export class Instance {
       network: clock,
       onAssigned: (at) => invariants.onAssigned(at),
       onGivenBack: (names, askedAt) => this.#onGivenBack(names, askedAt),
+      onDisconnect: (askedAt) => this.#onDisconnect(askedAt),
       onViolation: (text) => invariants.violation(text),
     });
     const executor = new FakeExecutor(options.threads, options.concurrencyPerThread, {
@@ -105,6 +107,7 @@ export class Instance {
     if (this.#consumer === undefined || this.#closing) return;
     const { random, clock, invariants } = this.#world;
     this.#closing = true;
+    this.#closingSince = clock.now();
     this.#drainEnds = clock.now() + drainTimeoutMs;
     for (let calls = random.chance(0.2) ? 2 : 1; calls > 0; calls -= 1) {
       this.#consumer
@@ -168,6 +171,12 @@ export class Instance {
       if (next !== undefined && this.#runs.completed.has(next))
         invariants.violation(`${name} was given back with ${next.offset} completed and not committed`);
     }
+  }
+
+  /** A rebalance that was under way when the close began is answered before the client leaves. */
+  #onDisconnect(askedAt: number | undefined): void {
+    if (askedAt !== undefined && askedAt < this.#closingSince)
+      this.#world.invariants.violation('the client left the group with a rebalance unanswered');
   }
 
   #onSent(partition: LanePartition): void {

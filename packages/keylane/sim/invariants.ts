@@ -62,6 +62,8 @@ export function checkBooks({ pipeline }: RunningConsumer, options: ResolvedOptio
       return `${partition.tracker.incomplete} tracked, ${partition.bufferedRecords} buffered`;
     if (partition.inFlight < 0 || partition.inFlight > partition.bufferedRecords)
       return `${partition.inFlight} in flight of ${partition.bufferedRecords}`;
+    if (partition.state !== 'active' && partition.waiting.size > 0)
+      return `${partition.waiting.size} retries wait in a partition that is ${partition.state}`;
   }
   if (records !== budget.records || bytes !== budget.bytes)
     return `the budget counts ${budget.records} records and ${budget.bytes} bytes of ${records} and ${bytes}`;

@@ -12,6 +12,7 @@ const { values } = parseArgs({
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
     processes: { type: 'string', default: String(availableParallelism()) },
+    failures: { type: 'string', default: '5' },
     trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -25,10 +26,11 @@ if (values.help) {
   --first N          beginning with this one (default 1)
   --seed N           run one seed only
   --processes COUNT  in so many processes (default: the CPUs there are)
+  --failures COUNT   stop after so many seeds that failed (default 5)
   --trace            print everything that happened (with --seed)
   --json             print the result as JSON: {seeds, steps, failed, failures, ms}
 
-Stops after five seeds that failed; the exit code is 3 then.
+The exit code is 3 where a seed failed.
 
 Examples:
   npm run sim -- --seeds 10000
@@ -38,8 +40,9 @@ Examples:
 
 const first = Number(values.seed ?? values.first);
 const seeds = values.seed === undefined ? Number(values.seeds) : 1;
+const failuresMax = Number(values.failures);
 const processes = Math.min(Number(values.processes), Math.ceil(seeds / 10));
-for (const [name, value] of Object.entries({ first, seeds, processes }))
+for (const [name, value] of Object.entries({ first, seeds, processes, failuresMax }))
   if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number from 1`);
 
 if (values.trace && values.seed !== undefined)
@@ -52,7 +55,13 @@ const onProgress = ({ seeds: done, failures }: SeedsResult) => {
   shownAt = Date.now();
   console.error(`${done} of ${seeds} seeds, ${failures.length} failed`);
 };
-const result = await (processes > 1 ? seedsInProcesses : seedsAlone)({ first, seeds, processes, onProgress });
+const result = await (processes > 1 ? seedsInProcesses : seedsAlone)({
+  first,
+  seeds,
+  processes,
+  failuresMax,
+  onProgress,
+});
 const failures = result.failures.map(({ seed, violations }) => ({
   ...{ seed, violations, replay: `npm run sim -- --seed ${seed} --trace` },
 }));

@@ -16,17 +16,17 @@ export interface SeedsParts {
   readonly first: number;
   readonly seeds: number;
   readonly processes: number;
+  /** After this many there is no use in more. */
+  readonly failuresMax: number;
   readonly onProgress: (soFar: SeedsResult) => void;
 }
 
 /** Seeds a process is given at once. */
 const CHUNK = 20;
-/** After this many failures there is no use in more. */
-const FAILURES_MAX = 5;
-
-export async function seedsAlone({ first, seeds, onProgress }: Omit<SeedsParts, 'processes'>): Promise<SeedsResult> {
+export async function seedsAlone(parts: Omit<SeedsParts, 'processes'>): Promise<SeedsResult> {
+  const { first, seeds, failuresMax, onProgress } = parts;
   const result: SeedsResult = { seeds: 0, steps: 0, failures: [] };
-  for (let seed = first; seed < first + seeds && result.failures.length < FAILURES_MAX; seed += 1) {
+  for (let seed = first; seed < first + seeds && result.failures.length < failuresMax; seed += 1) {
     const { violations, steps } = await simulate(seed);
     result.seeds += 1;
     result.steps += steps;
@@ -36,13 +36,14 @@ export async function seedsAlone({ first, seeds, onProgress }: Omit<SeedsParts, 
   return result;
 }
 
-export async function seedsInProcesses({ first, seeds, processes, onProgress }: SeedsParts): Promise<SeedsResult> {
+export async function seedsInProcesses(parts: SeedsParts): Promise<SeedsResult> {
+  const { first, seeds, processes, failuresMax, onProgress } = parts;
   const result: SeedsResult = { seeds: 0, steps: 0, failures: [] };
   let next = first;
   const feed = (child: ChildProcess) => {
     const left = Math.min(CHUNK, first + seeds - next);
-    if (left === 0 || result.failures.length >= FAILURES_MAX) child.disconnect();
-    else child.send({ first: next, seeds: left });
+    if (left === 0 || result.failures.length >= failuresMax) child.disconnect();
+    else child.send({ first: next, seeds: left, failuresMax });
     next += left;
   };
   const ends = Array.from({ length: processes }, () => {
@@ -65,7 +66,7 @@ export async function seedsInProcesses({ first, seeds, processes, onProgress }: 
 }
 
 if (process.send !== undefined && process.argv[2] === 'child') {
-  process.on('message', async (part: { first: number; seeds: number }) => {
+  process.on('message', async (part: Omit<SeedsParts, 'processes' | 'onProgress'>) => {
     process.send?.(await seedsAlone({ ...part, onProgress: () => undefined }));
   });
 }

@@ -65,6 +65,7 @@ class Simulation {
       random,
       cluster: this.#cluster,
       protocol: weather.protocol,
+      stickiness: weather.stickiness,
       emptyLists: weather.emptyLists,
       strictGenerations: !weather.calm,
       soon: (callback) => this.#clock.after(random.next() * 20, callback),
@@ -141,7 +142,12 @@ class Simulation {
     const alive = this.#alive();
     const victim = alive.length === 0 ? undefined : random.pick(alive);
     if (alive.length < weather.membersMax && random.chance(weather.joins)) this.#join();
-    if (random.chance(weather.closes)) victim?.close(this.#drainTimeoutMs());
+    if (random.chance(weather.closes)) {
+      // One leaves, or all do, as for a new version.
+      const leavers = random.chance(0.3) ? alive : alive.filter((instance) => instance === victim);
+      for (const instance of leavers) instance.close(this.#drainTimeoutMs());
+      if (random.chance(0.5)) this.#group.disturb();
+    }
     if (random.chance(weather.kills)) victim?.kill();
     if (random.chance(weather.freezes)) victim?.freeze(random.chance(0.5), random.next() * weather.sessionMs * 4);
     if (random.chance(weather.disturbances)) this.#group.disturb();
@@ -165,7 +171,7 @@ class Simulation {
   }
 
   #drainTimeoutMs(): number | undefined {
-    return this.#weather.calm ? undefined : this.#random.pick([0, 50, 1_000, undefined]);
+    return this.#weather.calm ? undefined : this.#random.pick([0, 50, 200, 1_000, undefined]);
   }
 
   #allCommitted(): boolean {
@@ -225,7 +231,7 @@ function optionsOf(random: Random, weather: Weather) {
     recordsPerPollMax: random.pick([1, 7, 100]),
     commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),
     commitRecordsMax: random.pick([1, 20, 1_000]),
-    drainTimeoutMs: weather.calm ? 1_000_000 : random.pick([0, 50, 20_000]),
+    drainTimeoutMs: weather.calm ? 1_000_000 : random.pick([0, 50, 20_000, 20_000]),
     retry: { attemptsMax: 1_000, delayMs: random.pick([0, 10, 100]), delayMaxMs: 200 },
   };
 }

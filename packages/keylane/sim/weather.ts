@@ -12,6 +12,8 @@ export interface Weather {
   readonly membersMax: number;
   /** Milliseconds a member may be silent before it is fenced. */
   readonly sessionMs: number;
+  /** A partition stays where it is, if it may. */
+  readonly stickiness: number;
   /** An empty list is told where nothing moves. */
   readonly emptyLists: number;
   /** Between two rounds of producing: a member joins, closes, is killed, freezes; the group rebalances for nothing. */
@@ -67,9 +69,10 @@ export function weatherOf(random: Random): Weather {
     protocol: random.pick(['eager', 'cooperative', 'consumer'] as const),
     membersMax: random.pick([1, 2, 2, 3, 4]),
     sessionMs: random.pick([100, 400, 1_000]),
+    stickiness: random.pick([0.3, 0.9]),
     emptyLists: random.pick([0, 0.5]),
     joins: random.pick([0.1, 0.4]),
-    closes: random.pick([0, 0.1, 0.3]),
+    closes: random.pick([0, 0.2, 0.4]),
     kills: some(0.15),
     freezes: some(0.2),
     disturbances: some(0.3),
@@ -84,7 +87,7 @@ export function weatherOf(random: Random): Weather {
     unowned: some(0.2),
     fails: random.pick([0, 0, 0.05, 0.4]),
     timesOut: some(0.05, 4),
-    slow: some(0.05, 4),
+    slow: some(0.1, 2),
     durationMaxMs: random.pick([0, 2, 30]),
     threadDies: some(0.01, 4),
     poison: some(0.03, 4),
