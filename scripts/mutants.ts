@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { MUTANTS, type Mutant } from './mutant-list.ts';
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages');
-const SEEDS = 400;
+const SEEDS = 2_000;
 /** A mutant may turn in circles; that is noticed as well. */
 const HANGS_MS = 300_000;
 

@@ -18,6 +18,10 @@ const count = (text: string): number => {
   return number;
 };
 
+/** What the soak allows: noise of the allocator, and one fetch more than the budget. */
+const RSS_GROWTH_MAX = 1.3;
+const HELD_MAX = 1.1;
+
 const program = new Command('npm run bench --')
   .addArgument(new Argument('<scenario>', 'what to measure').choices([...Object.keys(SCENARIOS), 'soak']))
   .option('--runs <count>', 'runs of each variant', count, 3)
@@ -98,6 +102,10 @@ async function mainSoak({ records = SOAK_RECORDS, json }: Options): Promise<void
   for (const [ratio, value] of Object.entries(ratios)) say(`${ratio}: ${value.toFixed(3)}`);
   if (json)
     process.stdout.write(`${JSON.stringify({ scenario: 'soak', broker: broker.name, records, rows, ratios })}\n`);
+  if (ratios.endOverWarm > RSS_GROWTH_MAX || ratios.bufferedOverBudget > HELD_MAX) {
+    say(`memory did not stay where it was: at most ${RSS_GROWTH_MAX} and ${HELD_MAX} are allowed`);
+    process.exitCode = 3;
+  }
 }
 
 interface PickedBroker extends AsyncDisposable {
