@@ -4,7 +4,7 @@
  *     npm run mutants              all of them
  *     npm run mutants -- NAME      one
  *
- * A mutant is a copy of the library with a few words replaced; `mutant-list.ts` has them all. One that survives means a
+ * A mutant is a copy of the library with a few words replaced; `mutants/` has them all. One that survives means a
  * guarantee nobody checks.
  */
 import { spawn } from 'node:child_process';
@@ -12,9 +12,13 @@ import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MUTANTS, type Mutant } from './mutant-list.ts';
+import { ASSIGNMENT } from './mutants/assignment.ts';
+import { FLOW } from './mutants/flow.ts';
+import type { Mutant } from './mutants/mutant.ts';
+import { OFFSETS } from './mutants/offsets.ts';
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages');
+const MUTANTS: readonly Mutant[] = [...OFFSETS, ...ASSIGNMENT, ...FLOW];
 const SEEDS = 2_000;
 /** A mutant may turn in circles; that is noticed as well. */
 const HANGS_MS = 300_000;

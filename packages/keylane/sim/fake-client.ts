@@ -3,12 +3,10 @@
  * delivered until it is answered; rebalances and the answers to commits are served only while `consume` is called;
  * what a call had taken still arrives, even after its partition was given back; a lost membership is learned late.
  */
-import { KafkaError } from '../src/errors.ts';
 import type {
   Client,
   ClientListener,
   ClientRecord,
-  CommitAnswer,
   CommittedOffset,
   OnConsumed,
   PartitionOffset,
@@ -18,15 +16,10 @@ import type {
 import type { Clock } from '../src/poller/clock.ts';
 import { Assigned } from './assigned.ts';
 import { type FakeCluster, nameOf } from './fake-cluster.ts';
-import { CODES, type FakeGroup, type GroupMember, METADATA_MAX, type MemberSide } from './fake-group.ts';
+import { FakeCommits, kafkaError } from './fake-commits.ts';
+import { CODES, type FakeGroup, type GroupMember, type MemberSide } from './fake-group.ts';
 import type { Random } from './random.ts';
 import type { Weather } from './weather.ts';
-
-/** A consumer waits so long for an answer; one that is late comes after that. */
-const PATIENCE_MS = 89_999;
-const LATE_MS = 100_000;
-/** What a broker says that will work another time. */
-const PASSING_CODES = [7, 14, 15, 16, 27];
 
 /** What the group tells, waiting until `consume` serves it. */
 interface Rebalance {
@@ -54,27 +47,39 @@ export interface ClientParts {
 
 export class FakeClient implements Client, MemberSide {
   member: GroupMember | undefined = undefined;
+  /** When it was last asked for records. */
+  askedForRecordsAt = 0;
+  connected = true;
   readonly assigned: Map<string, Assigned> = new Map();
   readonly #parts: ClientParts;
+  readonly #commits: FakeCommits;
   #listener: ClientListener | undefined = undefined;
   #generation = -1;
-  #connected = true;
   #rebalances: Rebalance[] = [];
   /** The rebalance that was served and waits for its answer. */
   #unanswered: Rebalance | undefined = undefined;
   #askedAt: number | undefined = undefined;
   #answers: (() => void)[] = [];
-  /** The last commit that has no answer yet. */
-  #inFlight: { readonly at: number; readonly what: string } | undefined = undefined;
   #sentUntil = 0;
-  #refusals = 0;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.#commits = new FakeCommits({
+      ...parts,
+      send: (callback) => this.#send(callback),
+      onAnswer: (answers, error) => {
+        this.#answers.push(() => {
+          this.#commits.told(answers);
+          this.#listener?.onCommitAnswered(answers, error);
+        });
+        this.wake();
+      },
+    });
   }
 
   async connect(listener: ClientListener): Promise<void> {
     this.#listener = listener;
+    this.askedForRecordsAt = this.#parts.inbox.now();
   }
 
   async subscribe(): Promise<readonly string[]> {
@@ -83,7 +88,8 @@ export class FakeClient implements Client, MemberSide {
   }
 
   consume(recordsMax: number, done: OnConsumed): void {
-    const { random } = this.#parts;
+    const { random, inbox } = this.#parts;
+    this.askedForRecordsAt = inbox.now();
     this.#later(3, () => {
       // What is served while records are taken may be told before them or after, whenever it was served.
       const servesFirst = random.chance(0.5);
@@ -152,40 +158,18 @@ export class FakeClient implements Client, MemberSide {
   }
 
   commit(offsets: readonly CommittedOffset[]): void {
-    const { group, random, weather, inbox } = this.#parts;
     const generation = this.#generation;
     const { member } = this;
-    this.#checkCommit(offsets);
-    const sent = { at: inbox.now(), what: JSON.stringify(offsets) };
-    this.#inFlight = sent;
-    if (random.chance(weather.answerLost)) return;
-    this.#send(() => {
-      const weak = this.#refusal();
-      const partly = weak !== undefined && offsets.length > 1 && random.chance(0.3);
-      const taken = weak === undefined ? offsets : partly ? offsets.slice(1) : [];
-      const code = member === undefined ? CODES.unknownMember : group.commit(member, generation, taken);
-      if (random.chance(weather.answerLost)) return;
-      const answers = offsets.map((offset): CommitAnswer => {
-        const refused = code ?? (taken.includes(offset) ? undefined : weak);
-        return refused === undefined ? offset : { ...offset, error: kafkaError(refused) };
-      });
-      const whole = code ?? (partly ? undefined : weak);
-      inbox.after(random.chance(weather.answerLate) ? LATE_MS : random.next() * 5, () => {
-        const error = whole === undefined ? undefined : kafkaError(whole);
-        this.#answers.push(() => {
-          // Nobody can tell the answers to two commits of the same offsets apart, nor has to.
-          if (this.#inFlight?.what === sent.what) this.#inFlight = undefined;
-          this.#listener?.onCommitAnswered(answers, error);
-        });
-        this.wake();
-      });
-    });
+    this.#own(offsets, 'committed');
+    this.#commits.send(offsets, (taken) =>
+      member === undefined ? CODES.unknownMember : this.#parts.group.commit(member, generation, taken),
+    );
   }
 
   async disconnect(): Promise<void> {
     const { group, inbox, random, onGivenBack, onDisconnect } = this.#parts;
     onDisconnect(this.#unanswered && this.#askedAt);
-    this.#connected = false;
+    this.connected = false;
     const names = [...this.assigned.keys()];
     this.assigned.clear();
     onGivenBack(names, undefined);
@@ -255,7 +239,7 @@ export class FakeClient implements Client, MemberSide {
 
   /** Takes the answer to a rebalance; false where there is nobody left to answer. */
   #answer(kind: 'assign' | 'revoke', partitions: readonly TopicPartition[]): boolean {
-    if (!this.#connected) return false;
+    if (!this.connected) return false;
     const { group, onViolation } = this.#parts;
     const asked = this.#unanswered;
     const names = partitions.map(nameOf);
@@ -280,25 +264,6 @@ export class FakeClient implements Client, MemberSide {
       if (assigned === undefined || lost) this.#parts.onViolation(`${name} was ${what}, and is not assigned`);
       return assigned === undefined ? [] : [assigned];
     });
-  }
-
-  #checkCommit(offsets: readonly CommittedOffset[]): void {
-    const { inbox, onViolation } = this.#parts;
-    this.#own(offsets, 'committed');
-    if (this.#inFlight !== undefined && inbox.now() - this.#inFlight.at < PATIENCE_MS)
-      onViolation('a commit was sent while another one was in flight');
-    for (const offset of offsets) {
-      const { length } = offset.metadata;
-      if (length > METADATA_MAX) onViolation(`${nameOf(offset)} was committed with metadata of ${length} characters`);
-    }
-  }
-
-  #refusal(): number | undefined {
-    const { random, weather } = this.#parts;
-    if (this.#refusals > 0) this.#refusals -= 1;
-    else if (random.chance(weather.commitRefused)) this.#refusals = random.int(0, 3);
-    else return undefined;
-    return random.pick(PASSING_CODES);
   }
 
   /** Runs of records of random partitions, each from where it stands; now and then some that came before. */
@@ -345,7 +310,7 @@ export class FakeClient implements Client, MemberSide {
   /** Something of this client's own happens a little later, in its process. */
   #later(delayMaxMs: number, callback: () => void): void {
     this.#parts.inbox.after(this.#parts.random.next() * delayMaxMs, () => {
-      if (this.#connected) callback();
+      if (this.connected) callback();
     });
   }
 
@@ -360,15 +325,11 @@ export class FakeClient implements Client, MemberSide {
   /** From the coordinator, in order. */
   #hear(callback: () => void): void {
     this.#parts.inbox.after(2, () => {
-      if (this.#connected) callback();
+      if (this.connected) callback();
     });
   }
 }
 
 function topicPartition({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition };
-}
-
-function kafkaError(kafkaCode: number): KafkaError {
-  return new KafkaError('ERR_KAFKA', `the broker answered ${kafkaCode}`, { kafkaCode });
 }

@@ -1,10 +1,9 @@
 /**
- * What the library promises that it does not keep yet. Each is one line to flip, and then every seed checks it.
+ * What the simulator could do to the library and does not yet.
  */
 
-/** Completed records past the committed offset are known to the next owner, so a clean handover repeats none. */
-export const OFFSET_MAP: boolean = true;
-/** The committed offset reaches the end of a partition, past what follows the last record. */
-export const PARTITION_ENDS: boolean = true;
-/** A log that lost its last records to another leader is followed from where the leaders part. */
+/**
+ * A new leader lacks the log's last records. The library reads again from where the leaders part; the guarantees do not
+ * know yet what that excuses.
+ */
 export const LEADER_EPOCHS: boolean = false;

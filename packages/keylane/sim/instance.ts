@@ -15,6 +15,9 @@ import type { Random } from './random.ts';
 import { type Poison, Runs } from './runs.ts';
 import type { Weather } from './weather.ts';
 
+/** However full the buffer is, the client is asked for records: rebalances and answers wait for that. */
+const SILENT_MAX_MS = 2_000;
+
 /** What all instances share. */
 export interface World {
   readonly clock: FakeClock;
@@ -99,6 +102,7 @@ export class Instance {
   }
 
   resume(): void {
+    if (this.#paused.size === 0) return;
     this.#paused.clear();
     this.consumer?.resume();
   }
@@ -134,13 +138,17 @@ export class Instance {
     clock.after(forMs, () => this.#process.thaw());
   }
 
-  /** Checks its books if anything happened in it; true while it is well. */
+  /** Checks its books if anything happened in it. */
   check(): void {
     const consumer = this.#consumer;
     if (!this.#process.touched || consumer === undefined) return;
     this.#process.touched = false;
+    const { weather, clock, invariants } = this.#world;
     const wrong = checkBooks(consumer, this.#options);
-    if (wrong !== undefined) this.#world.invariants.violation(wrong);
+    if (wrong !== undefined) invariants.violation(wrong);
+    const silentMs = clock.now() - this.client.askedForRecordsAt;
+    if (this.client.connected && weather.freezes === 0 && silentMs > SILENT_MAX_MS)
+      invariants.violation(`the client was not polled for ${silentMs} ms`);
   }
 
   #expire(): void {

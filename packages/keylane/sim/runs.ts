@@ -104,6 +104,7 @@ export class Runs {
 
   #durationMs(): number {
     const { random, weather } = this.#parts;
-    return random.next() * weather.durationMaxMs * (random.chance(weather.slow) ? 50 : 1);
+    const factor = random.chance(weather.slow) ? random.pick([50, 50, 50, 200]) : 1;
+    return random.next() * weather.durationMaxMs * factor;
   }
 }

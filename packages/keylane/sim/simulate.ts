@@ -8,7 +8,7 @@ import { RECORD_OVERHEAD_BYTES } from '../src/poller/budget.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeCluster, type FakePartition } from './fake-cluster.ts';
 import { FakeGroup } from './fake-group.ts';
-import { LEADER_EPOCHS, OFFSET_MAP, PARTITION_ENDS } from './flags.ts';
+import { LEADER_EPOCHS } from './flags.ts';
 import { Instance, type World } from './instance.ts';
 import { Invariants } from './invariants.ts';
 import { Random } from './random.ts';
@@ -59,8 +59,7 @@ class Simulation {
     this.#weather = weather;
     this.#options = resolveOptions(optionsOf(random, weather));
     this.#cluster = new FakeCluster({ a: random.int(1, 4), b: random.int(1, 3) });
-    const handsOver = weather.membersMax > 1 || weather.closes > 0 || weather.disturbances > 0;
-    this.invariants = new Invariants(this.#options.ordering, weather.calm && (OFFSET_MAP || !handsOver));
+    this.invariants = new Invariants(this.#options.ordering, weather.calm);
     this.#group = new FakeGroup({
       random,
       cluster: this.#cluster,
@@ -180,7 +179,7 @@ class Simulation {
     for (const instance of this.#alive()) instance.resume();
     return [...this.#cluster.partitions.values()].every(({ records, committed, end }) => {
       const last = records.at(-1);
-      return last === undefined || committed >= (PARTITION_ENDS ? end : last.offset + 1);
+      return last === undefined || committed >= end;
     });
   }
 

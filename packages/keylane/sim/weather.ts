@@ -80,7 +80,7 @@ export function weatherOf(random: Random): Weather {
     truncations: some(0.1, 20),
     commitRefused: some(random.pick([0.1, 0.3])),
     answerLost: some(0.02, 20),
-    answerLate: some(0.1, 15),
+    answerLate: some(0.5, 10),
     committedFails: some(0.3, 4),
     committedSlow: some(0.2, 4),
     duplicates: some(0.2),

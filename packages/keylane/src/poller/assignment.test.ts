@@ -127,4 +127,15 @@ describe('Assignment, revoked', () => {
     await over.assignment.settled();
     expect([over.takeLog().at(2), namesOf(over.assignment.open())]).toEqual(['unassign t[7]', 't[0]']);
   });
+
+  test('a close that gives all up meanwhile ends its drain, and it is answered', async () => {
+    const over = await TestAssignment.owning([0]);
+    over.run(0, 0);
+    over.assignment.onRevoked(at(0), false);
+    await turn();
+    over.assignment.closeAll();
+    await over.assignment.settled();
+    expect(over.takeLog()).toContain('unassign t[0]');
+    expect([over.warnings, over.budget.records, over.clock.step()]).toEqual([[], 0, false]);
+  });
 });

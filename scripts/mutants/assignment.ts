@@ -1,0 +1,154 @@
+/**
+ * Mutants of assignments, drains and the close.
+ */
+import type { Mutant } from './mutant.ts';
+
+export const ASSIGNMENT: readonly Mutant[] = [
+  {
+    name: 'budget-leaks-on-close',
+    breaks: 'counters are balanced after a close',
+    changes: [['poller/partition.ts', 'this.#shared.budget.remove(this.bufferedRecords, this.bufferedBytes);', '']],
+  },
+  {
+    name: 'lost-partition-drained-and-committed',
+    breaks: 'a lost partition is never committed',
+    changes: [['poller/assignment.ts', 'if (!lost) await this.drain(', 'await this.drain(']],
+  },
+  {
+    name: 'lost-partition-kept',
+    breaks: 'a lost partition is closed at once',
+    changes: [
+      ['poller/assignment.ts', '      this.#remove(partitions);\n', '      if (!lost) this.#remove(partitions);\n'],
+    ],
+  },
+  {
+    name: 'drain-does-not-wait',
+    breaks: 'what runs is settled before its partition is given back',
+    changes: [['poller/assignment.ts', '(this.#closed || inFlight() === 0) && done();', 'done();']],
+  },
+  {
+    name: 'no-flush-before-unassign',
+    breaks: 'what is complete is committed before its partition is given back',
+    changes: [
+      [
+        'poller/assignment.ts',
+        'await Promise.race([flush(',
+        'await Promise.race([((_: unknown) => Promise.resolve(flush))(',
+      ],
+    ],
+  },
+  {
+    name: 'unassign-before-drain',
+    breaks: 'a partition is given back only after its drain',
+    changes: [
+      [
+        'poller/assignment.ts',
+        'if (!lost) await this.drain(partitions, this.#parts.options.drainTimeoutMs);',
+        'this.#parts.client.unassign(revoked); if (!lost) await this.drain(partitions, 0); if (1) return;',
+      ],
+    ],
+  },
+  {
+    name: 'kept-partitions-drained-too',
+    breaks: 'a rebalance stops only what it takes',
+    changes: [
+      [
+        'poller/assignment.ts',
+        "for (const partition of partitions) if (partition.state === 'active') partition.drain();",
+        "for (const partition of this.open()) if (partition.state === 'active') partition.drain();",
+      ],
+    ],
+  },
+  {
+    name: 'kept-partitions-stop-committing',
+    breaks: 'what is not revoked goes on being committed',
+    changes: [
+      [
+        'poller/assignment.ts',
+        '.filter(({ dirty }) => dirty)',
+        ".filter(({ dirty, state }) => dirty && (this.#age < 20 || state !== 'active'))",
+      ],
+    ],
+  },
+  {
+    name: 'hand-out-goes-on-while-draining',
+    breaks: 'a partition that drains hands out nothing',
+    changes: [
+      ['poller/partition.ts', "return this.state === 'active' && !this.userPaused;", 'return !this.userPaused;'],
+    ],
+  },
+  {
+    name: 'earlier-assignment-lives-on',
+    breaks: 'a partition that is assigned again is another object',
+    changes: [
+      [
+        'poller/assignment.ts',
+        '      siblings[partition.partition] = undefined;\n',
+        "      if (siblings.length < 2) siblings[partition.partition] = undefined; else partition.state = 'active';\n",
+      ],
+    ],
+  },
+  {
+    name: 'unowned-record-registers',
+    breaks: 'a record of a partition that is not ours changes nothing',
+    changes: [
+      [
+        'poller/assignment.ts',
+        'const partition = this.#byTopic.get(record.topic)?.[record.partition];',
+        'const partition = this.#byTopic.get(record.topic)?.[record.partition] ?? this.#add(record);',
+      ],
+    ],
+  },
+  {
+    name: 'retries-wait-on-in-a-drain',
+    breaks: 'after a close nothing is left',
+    changes: [['poller/settle.ts', "if (lane.partition.state !== 'active') return;", '']],
+  },
+  {
+    name: 'late-completion-counts',
+    breaks: 'a partition that closed changes nothing any more',
+    changes: [['poller/partition.ts', "if (this.state === 'closed') return;", '']],
+  },
+  {
+    name: 'empty-rebalance-unanswered',
+    breaks: 'every rebalance is answered, also an empty one',
+    changes: [
+      [
+        'poller/assignment.ts',
+        'client.assign(\n      assigned.map(',
+        'if (assigned.length > 0) client.assign(\n      assigned.map(',
+      ],
+    ],
+  },
+  {
+    name: 'close-does-not-await-the-rebalance',
+    breaks: 'a close lets the rebalance under way end first',
+    changes: [['poller/pipeline.ts', 'await this.assignment.settled();', '']],
+  },
+  {
+    name: 'close-leaves-a-drain-behind',
+    breaks: 'after a close nothing is left',
+    changes: [['poller/assignment.ts', '    this.#closed = true;\n', '']],
+  },
+  {
+    name: 'second-close-closes-again',
+    breaks: 'a second close awaits the first',
+    changes: [['consumer.ts', 'this.#closing ??= (async', 'this.#closing = (async']],
+  },
+  {
+    name: 'pause-forgotten-in-a-rebalance',
+    breaks: 'a pause holds over rebalances',
+    changes: [['poller/assignment.ts', 'onOpened(partitions);', 'if (partitions.length > 99) onOpened(partitions);']],
+  },
+  {
+    name: 'stale-records-registered',
+    breaks: 'an assignment begins between two calls of consume',
+    changes: [
+      [
+        'poller/poller.ts',
+        'if (this.#underWay) await new Promise<void>((resolve) => this.#between.push(resolve));',
+        '',
+      ],
+    ],
+  },
+];

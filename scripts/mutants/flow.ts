@@ -1,0 +1,89 @@
+/**
+ * Mutants of the way from fetch to outcome: order, back-pressure, retries, lost threads.
+ */
+import type { Mutant } from './mutant.ts';
+
+export const FLOW: readonly Mutant[] = [
+  {
+    name: 'two-segments-of-one-lane',
+    breaks: 'one at a time per key',
+    changes: [
+      ['poller/lane.ts', "this.state = 'in-flight';", "this.state = 'idle';"],
+      ['poller/lane.ts', "assert(this.state === 'in-flight', ", 'assert(true, '],
+    ],
+  },
+  {
+    name: 'failed-record-goes-last',
+    breaks: 'key order over retries',
+    changes: [
+      [
+        'poller/settle.ts',
+        'delivery.attempt += 1;',
+        'delivery.attempt += 1; if (lane.length > 1) { lane.inFlight = 1; lane.partition.inFlight += 1; lane.push(lane.shift()); }',
+      ],
+    ],
+  },
+  {
+    name: 'held-lanes-forgotten',
+    breaks: 'a pause that ends goes on where it was',
+    changes: [['poller/partition.ts', "if (this.state === 'active') this.#held.push(lane);", '']],
+  },
+  {
+    name: 'full-partition-stays-paused',
+    breaks: 'back-pressure ends when there is room',
+    changes: [['poller/pauses.ts', 'this.#full.delete(partition);', 'continue;']],
+  },
+  {
+    name: 'polling-stops-when-full',
+    breaks: 'answers to commits are served while the buffer is full',
+    changes: [['poller/poller.ts', 'pauses.stall();', 'if (this.#fullSince >= 0) return;']],
+  },
+  {
+    name: 'thread-loss-forgets-its-lanes',
+    breaks: 'what was with a thread that died runs again',
+    changes: [['poller/settle.ts', 'if (!suspected.has(lane)) this.#land(lane);', 'suspected.has(lane);']],
+  },
+  {
+    name: 'thread-loss-puts-heads-behind',
+    breaks: 'key order over lost threads',
+    changes: [
+      [
+        'poller/settle.ts',
+        'if (!suspected.has(lane)) this.#land(lane);',
+        'if (!suspected.has(lane)) { if (lane.length > 1) { lane.push(lane.shift()); lane.inFlight += 1; lane.partition.inFlight += 1; } this.#land(lane); }',
+      ],
+    ],
+  },
+  {
+    name: 'retry-lost-in-a-pause',
+    breaks: 'a retry that falls into a pause is made after it',
+    changes: [
+      [
+        'poller/settle.ts',
+        'lane.partition.waiting.delete(lane);',
+        'lane.partition.waiting.delete(lane); if (!lane.partition.handsOut) return;',
+      ],
+    ],
+  },
+  {
+    name: 'stalled-for-good',
+    breaks: 'a buffer that stalled goes on when its partitions are given back',
+    changes: [['poller/poller.ts', '    pauses.onSettled();\n', '']],
+  },
+  {
+    name: 'rest-of-a-fetch-lost',
+    breaks: 'at least once',
+    changes: [['poller/poller.ts', 'if (delivery === undefined) continue;', 'if (delivery === undefined) break;']],
+  },
+  {
+    name: 'failed-record-skipped',
+    breaks: 'at least once',
+    changes: [
+      [
+        'poller/settle.ts',
+        'delivery.attempt += 1;',
+        'delivery.attempt += 1; if (delivery.attempt > 3) { lane.inFlight = 1; lane.partition.inFlight += 1; lane.partition.complete(lane.shift()); if (lane.length === 0) return lane.partition.forget(lane); }',
+      ],
+    ],
+  },
+];
