@@ -44,6 +44,7 @@ describe.each(brokers)('limits on the %s broker', (kind) => {
       topics: [topic],
       concurrencyPerThread: 10,
       bufferedRecordsMax: 150,
+      bufferedRecordsPerPartitionMax: 150,
       recordsPerPollMax: 50,
       commitIntervalMs: 50,
       handler: () => gate.pass(),
@@ -51,10 +52,11 @@ describe.each(brokers)('limits on the %s broker', (kind) => {
     // Once everything is paused nothing more comes in, for as long as nothing goes out.
     const paused = () => consumer.snapshot().partitions.some((partition) => partition.paused);
     await until(() => gate.entered === inFlight && paused(), consumer);
-    const held = consumer.snapshot().buffered.records;
-    expect(held).toBeLessThanOrEqual(150 + 1);
+    const held = () => consumer.snapshot().buffered.records;
+    // While everything is paused each ask may bring one record that was on its way.
+    expect(held()).toBeLessThanOrEqual(150 + 1);
     await produce(broker, topic, 10, keys);
-    expect(consumer.snapshot().buffered.records).toBeLessThanOrEqual(held + 10);
+    expect(held()).toBeLessThanOrEqual(150 + 2);
     expect([gate.entered, paused()]).toEqual([inFlight, true]);
     gate.open();
     await until(() => isCommittedToEnd(broker.cluster, group, topic), consumer);
