@@ -140,15 +140,4 @@ export const ASSIGNMENT: readonly Mutant[] = [
     breaks: 'a pause holds over rebalances',
     changes: [['poller/assignment.ts', 'onOpened(partitions);', 'if (partitions.length > 99) onOpened(partitions);']],
   },
-  {
-    name: 'stale-records-registered',
-    breaks: 'an assignment begins between two calls of consume',
-    changes: [
-      [
-        'poller/poller.ts',
-        'if (this.#underWay) await new Promise<void>((resolve) => this.#between.push(resolve));',
-        '',
-      ],
-    ],
-  },
 ];
