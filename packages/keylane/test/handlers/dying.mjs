@@ -1,24 +1,8 @@
 // Ends its thread once, in one of several ways (or again and again), and otherwise logs what it completed.
 import { SharedLog } from '@keylane/testing/log';
+import { endings } from './endings.mjs';
 
-const ways = {
-  exit: () => process.exit(3),
-  'exit-always': () => process.exit(3),
-  'throw-later': () => {
-    setTimeout(() => {
-      throw new Error('out of band');
-    });
-    return new Promise(() => {});
-  },
-  'reject-later': () => {
-    void Promise.reject(new Error('nobody handles this'));
-    return new Promise(() => {});
-  },
-  'out-of-memory': () => {
-    const kept = [];
-    for (;;) kept.push(new Array(100_000).fill(kept.length));
-  },
-};
+const ways = { ...endings, 'exit-always': endings.exit };
 
 export default {
   open: ({ handlerData }) => ({

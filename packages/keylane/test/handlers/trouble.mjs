@@ -1,24 +1,12 @@
 // Handles records whose values are their numbers; the one numbered `poison` makes trouble in its first `times` runs.
 // `handlerData`: { ledger, poison, times, way, workMs, openFails?, exitAfterOpenMs? }. The ledger begins with four
 // counts (troubles made, sessions opened, owned(), what the signal said); then two a record: completed, last attempt.
+import { endings } from './endings.mjs';
+
 const HEAD = 4;
 
 const ways = {
-  exit: () => process.exit(3),
-  'throw-later': () => {
-    setTimeout(() => {
-      throw new Error('out of band');
-    });
-    return new Promise(() => {});
-  },
-  'reject-later': () => {
-    void Promise.reject(new Error('nobody handles this'));
-    return new Promise(() => {});
-  },
-  'out-of-memory': () => {
-    const kept = [];
-    for (;;) kept.push(new Array(100_000).fill(kept.length));
-  },
+  ...endings,
   spin: () => {
     for (;;);
   },
