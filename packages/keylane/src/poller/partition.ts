@@ -198,9 +198,11 @@ export class Partition implements LanePartition {
   /** The lanes that were held and need not be any more. */
   release(): Lane[] {
     if (!this.handsOut || this.#held.length === 0) return [];
-    const held = this.#held;
-    this.#held = held.filter((lane) => this.admits(lane, 1) === 0);
-    return this.#held.length === 0 ? held : held.filter((lane) => this.admits(lane, 1) === 1);
+    const held: Lane[] = [];
+    const released: Lane[] = [];
+    for (const lane of this.#held) (this.admits(lane, 1) === 1 ? released : held).push(lane);
+    this.#held = held;
+    return released;
   }
 
   forget(lane: Lane): void {
