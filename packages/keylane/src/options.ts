@@ -104,8 +104,9 @@ export interface ConsumerOptions {
   /** Closes the consumer when it aborts. */
   readonly signal?: AbortSignal;
   /**
-   * Closes the consumer on SIGTERM and SIGINT, in about `drainTimeoutMs` at most. The process then ends by itself when
-   * nothing else keeps it; a second signal ends it at once. Default false.
+   * Closes the consumer on SIGTERM and SIGINT, as `close()` does: `drainTimeoutMs`, and what its last commit and the
+   * handlers' `close` take. The process then ends by itself when nothing else keeps it; a second signal ends it at
+   * once. Default false.
    */
   readonly installSignalHandlers?: boolean;
 }

@@ -30,7 +30,7 @@ export interface PartitionSnapshot {
   readonly inFlight: number;
   /** Keys whose first record waits for its next attempt. */
   readonly retrying: number;
-  /** Paused by the application, or because it holds too much. */
+  /** Not fetched: paused by the application, holding too much, or about to be given back. */
   readonly paused: boolean;
 }
 

@@ -3,7 +3,8 @@
  * must be the process's main thread (docs/adr/0001).
  *
  * Invariant: it never stops calling `consume` for longer than {@link STALL_MS}, however full the buffer is, since
- * rebalances, the answers to commits and `max.poll.interval.ms` all depend on it.
+ * rebalances, the answers to commits and `max.poll.interval.ms` all depend on it. Only an action between two polls that
+ * waits for the client may hold it up longer (`betweenPolls`; a seek has its own limit).
  */
 import type { KafkaError } from '../errors.ts';
 import type { Assignment } from './assignment.ts';
