@@ -10,11 +10,14 @@ export type KeylaneErrorCode =
   | 'ERR_HANDLER_THREW'
   | 'ERR_HANDLER_TIMEOUT'
   | 'ERR_HANDLER_CRASHED'
+  | 'ERR_RECORD_UNDECODABLE'
   | 'ERR_THREAD_LOST'
   | 'ERR_THREAD_OUT_OF_MEMORY'
   | 'ERR_THREAD_CRASH_LOOP'
   | 'ERR_KAFKA'
   | 'ERR_COMMIT'
+  | 'ERR_PRODUCE'
+  | 'ERR_FLOOD'
   | 'ERR_OFFSET_SKIPPED'
   | 'ERR_OFFSET_BACK'
   | 'ERR_OFFSET_MAP'
@@ -45,16 +48,29 @@ export class ConfigurationError extends KeylaneError {
 }
 
 /**
- * How a record failed: its handler threw (or `orderingKey` did), took longer than `handlerTimeoutMs`, or ended its
- * whole thread.
+ * How a record failed: a decoder could not read it, its handler threw (or `orderingKey` did), took longer than
+ * `handlerTimeoutMs`, or ended its whole thread.
  */
-export type FailureStage = 'handle' | 'timeout' | 'thread-lost';
+export type FailureStage = 'deserialize' | 'handle' | 'timeout' | 'thread-lost';
 
 const FAILURES = {
+  deserialize: { code: 'ERR_RECORD_UNDECODABLE', did: 'the decoder failed' },
   handle: { code: 'ERR_HANDLER_THREW', did: 'the handler threw' },
   timeout: { code: 'ERR_HANDLER_TIMEOUT', did: 'the handler ran out of time' },
   'thread-lost': { code: 'ERR_HANDLER_CRASHED', did: 'the handler ended its thread' },
 } as const;
+
+/** What was seen of a record that hung or ended its thread. */
+export interface FailureEvidence {
+  /** Of the handler thread. */
+  readonly threadId: number;
+  /** What the thread exited with, where that is known. */
+  readonly exitCode?: number | undefined;
+  /** Milliseconds the record had run for when it was given up. */
+  readonly ranForMs?: number | undefined;
+  /** What else was with a handler in the thread. */
+  readonly running?: ThreadLostError['running'];
+}
 
 /** The handler's author must act: this record failed. What it threw, or what ended it, is the `cause`. */
 export class HandlerError extends KeylaneError {
@@ -64,6 +80,8 @@ export class HandlerError extends KeylaneError {
   /** The attempt that failed, from 1. */
   readonly attempt: number;
   readonly stage: FailureStage;
+  /** Of a record that hung or ended its thread; absent elsewhere. */
+  readonly evidence: FailureEvidence | undefined;
 
   constructor(
     at: { topic: string; partition: number; offset: number; attempt: number },
@@ -74,11 +92,19 @@ export class HandlerError extends KeylaneError {
     const where = `${at.topic}[${at.partition}]@${at.offset}`;
     super(FAILURES[stage].code, `${what} ${where}: ${cause.message}`, { cause });
     this.stage = stage;
+    this.evidence = evidenceOf(cause);
     this.topic = at.topic;
     this.partition = at.partition;
     this.offset = at.offset;
     this.attempt = at.attempt;
   }
+}
+
+function evidenceOf(cause: Error): FailureEvidence | undefined {
+  if ('evidence' in cause) return cause.evidence as FailureEvidence;
+  if (!(cause instanceof ThreadLostError)) return undefined;
+  const { threadId, exitCode, running } = cause;
+  return { threadId, exitCode, running };
 }
 
 /** Why and with what a thread was lost. */
@@ -117,7 +143,7 @@ export class KafkaError extends KeylaneError {
   readonly fatal: boolean;
 
   constructor(
-    code: 'ERR_KAFKA' | 'ERR_COMMIT',
+    code: 'ERR_KAFKA' | 'ERR_COMMIT' | 'ERR_PRODUCE',
     message: string,
     details: { kafkaCode: number; fatal?: boolean; cause?: unknown },
   ) {

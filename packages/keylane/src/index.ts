@@ -26,6 +26,7 @@ export {
   type Handler,
   type HandlerContext,
   type KafkaRecord,
+  NonRetryableError,
   type OpenContext,
   type RecordHeader,
 } from './worker/handler.ts';

@@ -9,6 +9,8 @@ export interface WireError {
   readonly message: string;
   readonly stack: string;
   readonly code?: string;
+  /** `false` where another attempt would only fail again; left out where the error does not say. */
+  readonly retryable?: boolean;
   readonly cause?: WireError;
 }
 
@@ -20,11 +22,13 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   try {
     if (!(thrown instanceof Error)) return { name: 'Thrown', message: String(thrown), stack: '' };
     const code = 'code' in thrown ? thrown.code : undefined;
+    const retryable = 'retryable' in thrown ? thrown.retryable : undefined;
     return {
       name: String(thrown.name),
       message: String(thrown.message),
       stack: String(thrown.stack ?? ''),
       ...(typeof code === 'string' && { code }),
+      ...(typeof retryable === 'boolean' && { retryable }),
       ...(thrown.cause !== undefined && depth < CAUSES_MAX && { cause: toWireError(thrown.cause, depth + 1) }),
     };
   } catch {
@@ -32,10 +36,11 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   }
 }
 
-/** Rebuilds an Error with the name, message, stack, code and causes it had in its own thread. */
+/** Rebuilds an Error with the name, message, stack, code, causes and `retryable` it had in its own thread. */
 export function fromWireError(wire: WireError): Error {
   const error = new Error(wire.message, wire.cause && { cause: fromWireError(wire.cause) });
   Object.defineProperty(error, 'name', { value: wire.name, configurable: true });
   if (wire.stack !== '') error.stack = wire.stack;
+  if (wire.retryable !== undefined) Object.assign(error, { retryable: wire.retryable });
   return wire.code === undefined ? error : Object.assign(error, { code: wire.code });
 }

@@ -4,6 +4,7 @@
  */
 import type { KafkaRecord } from '../wire/record.ts';
 
+export { NonRetryableError } from '../wire/non-retryable.ts';
 export type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 
 /** What a handler learns about this run of a record. */
