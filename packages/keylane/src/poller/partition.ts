@@ -10,7 +10,13 @@ import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lease, Leases } from '../wire/leases.ts';
 import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
-import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition } from './client.ts';
+import {
+  type ClientRecord,
+  type CommittedOffset,
+  headerOf,
+  type PartitionStatistics,
+  type TopicPartition,
+} from './client.ts';
 import type { Timer } from './clock.ts';
 import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
@@ -306,7 +312,8 @@ function bytesOf({ key, value, headers }: ClientRecord): number {
   if (value !== null) bytes += value.length;
   if (headers === undefined) return bytes;
   for (const header of headers) {
-    for (const name in header) bytes += name.length + (header[name] as Buffer).length;
+    const [name, content] = headerOf(header);
+    bytes += name.length + content.length;
   }
   return bytes;
 }
