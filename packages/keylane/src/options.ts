@@ -95,14 +95,14 @@ export interface ConsumerOptions {
   /** How a record that failed is tried again. Its key waits; every other goes on. */
   readonly retry?: Partial<RetryPolicy>;
   /**
-   * Says what becomes of a record that failed, at every failure: `'retry'`, `retry(delayMs)`, `later(delayMs)` (no attempt),
-   * `'dead-letter'`, `'park'`, `'skip'` or `'stop'`. Where it answers `undefined` the `retry` policy decides, and then
-   * `onExhausted`. Runs on the main thread; what it throws makes the consumer fail.
+   * Says what becomes of a record that failed, at every failure: `'retry'`, `retry(delayMs)`, `later(delayMs)` (no
+   * attempt), `'dead-letter'`, `'park'`, `'skip'` or `'stop'`. Where it answers `undefined` the `retry` policy
+   * decides, and then `onExhausted`. Runs on the main thread; what it throws makes the consumer fail.
    */
   readonly onError?: (error: HandlerError, context: FailureContext) => Verdict | undefined;
   /**
-   * What becomes of a record that is not tried again (its attempts are used up, or the error says that none makes sense),
-   * or a function that says so. Default: `'dead-letter'` where `deadLetter` is set, else `'stop'`.
+   * What becomes of a record that is not tried again (its attempts are used up, or the error says that none makes
+   * sense), or a function that says so. Default: `'dead-letter'` where `deadLetter` is set, else `'stop'`.
    */
   readonly onExhausted?: Disposal | ((record: KafkaRecord, error: HandlerError) => Disposal);
   /** Where dead letters go, what they say, and how many are too many. */

@@ -17,9 +17,9 @@ export interface DeadLetterPolicy extends FloodLimits {
    */
   readonly topic: string | ((record: KafkaRecord) => string);
   /**
-   * The headers it gets beside Keylane's own: as Spring Kafka writes them (`'spring'`, the default; numbers are binary), as
-   * Kafka Connect does (`'connect'`; text), `'both'`, or those that a function returns. The record's own come first,
-   * byte for byte.
+   * The headers it gets beside Keylane's own: as Spring Kafka writes them (`'spring'`, the default; numbers are
+   * binary), as Kafka Connect does (`'connect'`; text), `'both'`, or those that a function returns. The record's own
+   * come first, byte for byte.
    */
   readonly headers: DeadLetterHeaders;
   /** Stack traces are cut to so many characters. Default 4,096. */

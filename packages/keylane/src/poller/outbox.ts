@@ -118,11 +118,14 @@ export class Outbox {
     this.#timers.add(timer);
   }
 
-  async #produce({ record, source }: Letter): Promise<PartitionOffset> {
-    const { producer } = this.#parts;
+  async #produce({ record, source, what }: Letter): Promise<PartitionOffset> {
+    const { producer, events } = this.#parts;
     assert(producer !== undefined, 'a record was to be produced, and there is no producer');
     const count = (await this.#partitionsOf(producer, record.topic)) ?? Number.POSITIVE_INFINITY;
-    return producer.produce({ ...record, partition: source.partition % count });
+    return producer.produce({ ...record, partition: source.partition % count }, (error) => {
+      const message = `${what} is not confirmed yet, and nothing behind it is committed: ${error.message}`;
+      events.emit('warning', new KafkaError('ERR_PRODUCE', message, { kafkaCode: error.kafkaCode, cause: error }));
+    });
   }
 
   async #partitionsOf(producer: Producer, topic: string): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 /**
- * Finds out which keys of a partition are parked before anything of it is handed out, by reading its park topic. Runs on
- * the poller's thread.
+ * Finds out which keys of a partition are parked before anything of it is handed out, by reading its park topic. Runs
+ * on the poller's thread.
  *
  * Invariant: a partition hands nothing out until its parked keys are known, however long that takes.
  */

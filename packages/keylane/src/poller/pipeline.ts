@@ -107,16 +107,8 @@ export class Pipeline {
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
     this.dispatcher = new Dispatcher(executor.threads, options, (lane) => this.leaving.follow(lane));
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
-    this.#poller = new Poller({
-      guard,
-      client,
-      clock,
-      budget,
-      pauses,
-      assignment,
-      dispatcher,
-      onError: (error) => this.#onError(error),
-    });
+    const onError = (error: KafkaError) => this.#onError(error);
+    this.#poller = new Poller({ guard, client, clock, budget, pauses, assignment, dispatcher, onError });
     this.#outbox = new Outbox({ producer: parts.producer, clock, events, guard });
     this.leaving = new Leaving({
       options,
@@ -138,20 +130,17 @@ export class Pipeline {
       onFatal,
     });
     this.#committer = new Committer({ options, client, clock, events, store: assignment });
-    this.#parking =
-      parts.reader &&
-      options.park &&
-      new Parking({
-        policy: options.park,
-        reader: parts.reader,
-        clock,
-        events,
-        guard,
-        onKnown: (partition) => {
-          dispatcher.release(partition);
-          dispatcher.dispatch();
-        },
-      });
+    this.#parking = this.#makeParking(clock);
+  }
+
+  #makeParking(clock: Clock): Parking | undefined {
+    const { reader, options, events } = this.#parts;
+    if (reader === undefined || options.park === undefined) return undefined;
+    const onKnown = (partition: Partition) => {
+      this.dispatcher.release(partition);
+      this.dispatcher.dispatch();
+    };
+    return new Parking({ policy: options.park, reader, clock, events, guard: this.#guard, onKnown });
   }
 
   /**

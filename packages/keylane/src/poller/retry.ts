@@ -8,8 +8,8 @@ export interface RetryPolicy {
   /** Attempts in all, the first one among them. Default 5. */
   readonly attemptsMax: number;
   /**
-   * Delay before the second attempt, in milliseconds, from which the others follow; or a function of the failure and its
-   * attempt (from 1), whose answer is taken as it is. Default 200.
+   * Delay before the second attempt, in milliseconds, from which the others follow; or a function of the failure and
+   * its attempt (from 1), whose answer is taken as it is. Default 200.
    */
   readonly delayMs: number | ((error: HandlerError, attempt: number) => number);
   /** No delay is longer than this, in milliseconds. Default 30,000. */

@@ -19,7 +19,9 @@ type Options = Partial<Omit<ResolvedOptions, 'deadLetter'>> & {
   readonly deadLetter?: Partial<ResolvedOptions['deadLetter']>;
 };
 
-/** Settle over one partition, a thread that takes one record of each lane, and an outbox whose letters the test sends. */
+/**
+ * Settle over one partition, a thread that takes one record of each lane, and an outbox whose letters the test sends.
+ */
 class Scene {
   readonly clock: FakeClock = new FakeClock();
   readonly letters: Letter[] = [];

@@ -78,7 +78,7 @@ describe('decide, by functions that are at fault', () => {
     { name: 'onError answers nonsense', policy: { onError: () => 'retire' as never }, attempt: 1 },
     { name: 'onError answers null', policy: { onError: () => null as never }, attempt: 1 },
     { name: 'onError answers a promise', policy: { onError: async () => 'skip' as const } as never, attempt: 1 },
-    { name: 'park while nothing is parked', policy: { onError: () => 'park' as const, park: undefined }, attempt: 1 },
+    { name: 'park while nothing is parked', policy: { onError: (): Verdict => 'park', park: undefined }, attempt: 1 },
     { name: 'onExhausted throws', policy: { onExhausted: throwing }, attempt: 3 },
     { name: 'onExhausted answers nothing', policy: { onExhausted: () => undefined as never }, attempt: 3 },
     { name: 'retry.retryable throws', policy: policyRetry({ retryable: throwing }), attempt: 1 },

@@ -14,7 +14,8 @@ export const DISPOSALS = ['dead-letter', 'park', 'skip', 'stop'] as const;
  * What is done with a record that will not be tried again.
  *
  * - `'dead-letter'`: it is produced to its dead-letter topic; once that is confirmed, it is complete.
- * - `'park'`: it is produced to its park topic, and the later records of its key follow it there, in order, until it was
+ * - `'park'`: it is produced to its park topic, and the later records of its key follow it there, in order, until it
+ * was
  *   replayed.
  * - `'skip'`: it is complete as it is; counted, and a `'skipped'` event.
  * - `'stop'`: the consumer fails, and commits nothing past it.
