@@ -7,7 +7,7 @@
  *
  * Invariant: a consumer that exists has started; `closed` settles exactly once, when everything is freed.
  */
-import { asError, assert, ClosedError, InvariantError, KafkaError, type KeylaneError } from './errors.ts';
+import { asError, assert, ClosedError, InvariantError, KafkaError, KeylaneError } from './errors.ts';
 import { type ConsumerEvents, type ConsumerState, Events, type Listener } from './events.ts';
 import type { Executor } from './executor/executor.ts';
 import { InlineExecutor } from './executor/inline-executor.ts';
@@ -210,7 +210,10 @@ export class RunningConsumer implements Consumer {
       await this.pipeline.close(this.#cause instanceof InvariantError ? undefined : drainTimeoutMs);
     } catch (thrown) {
       const message = `closing failed: ${asError(thrown).message}. Everything else was closed all the same`;
-      this.#cause ??= new KafkaError('ERR_KAFKA', message, { kafkaCode: -1, cause: thrown });
+      this.#cause ??=
+        thrown instanceof KeylaneError
+          ? thrown
+          : new KafkaError('ERR_KAFKA', message, { kafkaCode: -1, cause: thrown });
     }
     this.#transition(this.#cause === undefined ? 'closed' : 'failed');
     if (this.#cause === undefined) this.#settleClosed.resolve();

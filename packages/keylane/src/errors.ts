@@ -176,7 +176,7 @@ export class CloseError extends KeylaneError {
   constructor(step: string, limitMs: number) {
     super(
       'ERR_CLOSE_TIMEOUT',
-      `the close gave ${step} up after ${Math.round(limitMs)} ms and went on. ` +
+      `the close gave up on ${step} after ${limitMs} ms and went on. ` +
         'What is left of it may keep the process from ending by itself: end it with process.exit() once closed settles',
     );
   }
