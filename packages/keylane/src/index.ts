@@ -4,6 +4,7 @@
 export { type Consumer, startConsumer } from './consumer.ts';
 export {
   ClosedError,
+  CloseError,
   ConfigurationError,
   DrainError,
   type FailureEvidence,

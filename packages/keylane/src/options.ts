@@ -182,6 +182,10 @@ const kafkaSchema = z.record(z.string(), z.unknown()).superRefine((kafka, contex
       });
     }
   }
+  if (kafka['auto.offset.reset'] === 'error' && Number(kafka['statistics.interval.ms'] ?? 1) === 0) {
+    const message = "must not be 0 with 'auto.offset.reset': 'error': that an offset is missing may show only there";
+    context.addIssue({ code: 'custom', path: ['statistics.interval.ms'], message });
+  }
   for (const [name, reason] of Object.entries(RESERVED)) {
     if (name in kafka) context.addIssue({ code: 'custom', path: [name], message: `is reserved: ${reason}` });
   }
