@@ -51,7 +51,8 @@ export class Settle implements ExecutorListener {
     if (lane.partition.state !== 'active') return;
     const { options, clock, random, events } = this.#parts;
     const failure = new HandlerError({ topic, partition, offset, attempt }, error, stage);
-    const delayMs = retryDelayMs(options.retry, attempt, random);
+    const isFinal = 'retryable' in error && error.retryable === false;
+    const delayMs = isFinal ? undefined : retryDelayMs(options.retry, attempt, random);
     // What ended its thread may do so again, and must not take others with it; one that only threw is cleared.
     if (stage !== 'timeout') delivery.alone = stage === 'thread-lost';
     if (delayMs === undefined) {

@@ -61,6 +61,6 @@ export interface Report {
 export interface FailedRecord {
   readonly laneId: number;
   readonly error: WireError;
-  /** Whether it had run out of time by then. */
-  readonly stage: 'handle' | 'timeout';
+  /** What failed: its decoder, or its handler; or whether it had run out of time by then. */
+  readonly stage: 'deserialize' | 'handle' | 'timeout';
 }

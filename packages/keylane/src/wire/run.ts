@@ -26,8 +26,8 @@ export class Run<State = unknown> {
   readonly attempt: number;
   readonly threadId: number;
   readonly state: State;
+  readonly raw: KafkaRecord;
   readonly #site: RunSite<State>;
-  readonly #record: KafkaRecord;
   readonly #lease: Lease;
   readonly #startedAt: number;
   #controller: AbortController | undefined = undefined;
@@ -38,7 +38,7 @@ export class Run<State = unknown> {
     this.threadId = site.threadId;
     this.state = site.state;
     this.#site = site;
-    this.#record = record;
+    this.raw = record;
     this.#lease = lease;
     this.#startedAt = startedAt;
   }
@@ -99,7 +99,7 @@ export class Run<State = unknown> {
   }
 
   #name(): string {
-    const { topic, partition, offset } = this.#record;
+    const { topic, partition, offset } = this.raw;
     return `${topic}[${partition}]@${offset}`;
   }
 }

@@ -8,6 +8,7 @@
 import { Run, type RunSite, Runs } from '../wire/run.ts';
 import type { Slots } from '../wire/slots.ts';
 import { toWireError } from '../wire/wire-error.ts';
+import { isThenable, UndecodableError } from './decode.ts';
 import type { Segment, SegmentRecord } from './frame-reader.ts';
 import type { HandleFunction } from './handler.ts';
 import type { Reporter } from './reporter.ts';
@@ -89,8 +90,8 @@ export class LaneRunner {
         this.#ended(slot);
         const late = run.isOver(now);
         const error = toWireError(late ? run.overtime(thrown) : thrown);
-        const failure = { laneId, error, stage: late ? 'timeout' : 'handle' } as const;
-        reporter.failed(failure, records.length - index - 1, now - start, now);
+        const stage = late ? 'timeout' : thrown instanceof UndecodableError ? 'deserialize' : 'handle';
+        reporter.failed({ laneId, error, stage }, records.length - index - 1, now - start, now);
         return;
       }
       const now = performance.now();
@@ -133,8 +134,4 @@ export class LaneRunner {
     this.#queueHead += 1;
     return segment;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
