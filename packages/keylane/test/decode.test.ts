@@ -10,6 +10,8 @@ interface Handled {
   readonly value: unknown;
   readonly attempt: number;
   readonly bytes: string | null;
+  /** What the attempt before failed with. */
+  readonly before?: string;
 }
 
 describe.each(brokers)('records that are decoded (%s broker)', (kind) => {
@@ -67,14 +69,15 @@ describe.each(brokers)('records that are decoded (%s broker)', (kind) => {
     expect((await broker.cluster.committedOffsets(over.group, over.topic))[0]).toBe(1);
   });
 
-  test('whose decoder says that another attempt may help have another attempt', async () => {
+  test('whose decoder says that another attempt may help have another, and it knows what went before', async () => {
     const over = await decoding('away-once', ['1', '2']);
     await until(() => over.handled.length === 2, over.consumer);
     await over.consumer.close();
     over.done();
-    expect(over.handled.map(({ value, attempt }) => [value, attempt]).toSorted()).toEqual([
-      [1, 2],
-      [2, 2],
+    const before = 'value: the registry is away EAWAY';
+    expect(over.handled.toSorted((a, b) => a.key.localeCompare(b.key))).toEqual([
+      { key: 'k0', value: 1, attempt: 2, bytes: '1', before },
+      { key: 'k1', value: 2, attempt: 2, bytes: '2', before },
     ]);
     expect(over.retries).toHaveLength(2);
     expect(over.retries.join()).toMatch(/^deserialize .*value: the registry is away/);

@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { recordOf, stubPartition } from '../../sim/stations.ts';
+import { HandlerError } from '../errors.ts';
 import { Delivery } from '../poller/delivery.ts';
 import { Lane } from '../poller/lane.ts';
 import { type AnyHandler, defineHandler, json, string } from '../worker/handler.ts';
@@ -23,10 +24,10 @@ async function executorOf(handler: AnyHandler) {
   });
   const lease = executor.leases.grant();
   /** Runs one record; resolves when its outcome was told. */
-  const run = async (value: string | null) => {
+  const run = async (value: string | null, errors: readonly HandlerError[] = []) => {
     const lane = new Lane(stubPartition({ lease }), undefined, 0);
     const bytes = value === null ? null : Buffer.from(value);
-    lane.push(new Delivery(recordOf({ offset: 0, value: bytes }), lane, 0, 0, 0));
+    lane.push(Object.assign(new Delivery(recordOf({ offset: 0, value: bytes }), lane, 0, 0, 0), { errors }));
     lane.state = 'ready';
     lane.take(1);
     const told = new Promise<void>((resolve) => (reported = resolve));
@@ -51,6 +52,17 @@ describe('a handler on this thread', () => {
     expect(await run('{"id":1}')).toEqual(['completed']);
     await executor.close(1_000);
     expect(seen).toEqual(['k', { id: 1 }, 'given', '{"id":1}', 'closed given']);
+  });
+
+  test('learns what its attempt before threw: the very error', async () => {
+    const seen: unknown[] = [];
+    const { run } = await executorOf({ handle: (_record, context) => void seen.push(context.previousError) });
+    const thrown = new RangeError('the first attempt');
+    const failure = new HandlerError({ topic: 't', partition: 0, offset: 0, attempt: 1 }, thrown);
+    await run('x');
+    await run('x', [failure]);
+    expect(seen).toEqual([undefined, thrown]);
+    expect(seen[1]).toBe(thrown);
   });
 
   test('may be a method of an object: it is called on it', async () => {

@@ -125,8 +125,9 @@ export class InlineExecutor implements Executor, ExecutorThread {
     slot: number,
     startedAt: number,
   ): Promise<{ error: Error; stage: FailureStage } | undefined> {
+    const { attempt, previousError, lane } = delivery;
     const record = toKafkaRecord(delivery.record);
-    const run = new Run(this.#site, record, delivery.attempt, delivery.lane.partition.lease, startedAt);
+    const run = new Run(this.#site, { record, attempt, previousError }, lane.partition.lease, startedAt);
     const call: RunningCall = { delivery, startedAt, giveUp: undefined, hung: undefined };
     this.#runs.begin(slot, run);
     this.#calls.set(run, call);

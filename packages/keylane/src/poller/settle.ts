@@ -60,6 +60,7 @@ export class Settle implements ExecutorListener {
       return;
     }
     delivery.attempt += 1;
+    delivery.errors = [failure];
     events.emit('retry', { error: failure, delayMs });
     lane.state = 'waiting';
     lane.partition.waiting.set(

@@ -41,7 +41,7 @@ async function run(handler: Omit<AnyHandler, 'handle'>, record: KafkaRecord, han
   const seen: [record: KafkaRecord<unknown, unknown>, context: HandlerContext<unknown>][] = [];
   const handle = decoding({ ...handler, handle: (...given) => void seen.push(given) });
   const site = { threadId: 0, state: 'mine', leases, handlerTimeoutMs };
-  const context = new Run(site, record, 1, lease, performance.now());
+  const context = new Run(site, { record, attempt: 1, previousError: undefined }, lease, performance.now());
   const over = { seen, context, revoke: () => leases.revoke(lease), error: undefined as unknown };
   const outcome = (async () => handle(record, context))().catch((error: unknown) => {
     over.error = error;

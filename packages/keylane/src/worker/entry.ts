@@ -42,7 +42,7 @@ export default async function session(start: SessionStart): Promise<WireError | 
     port.on('message', (message: ToThread) => {
       if (message.type === 'end') return resolve();
       topics.push(...message.topics);
-      runner.add(readFrame(message.buffer, topics));
+      runner.add(readFrame(message.buffer, topics, message.errors));
     });
   });
   tell({ type: 'ready' });

@@ -22,6 +22,11 @@ export {
 export interface HandlerContext<State = undefined> {
   /** 1 at first, one more after each failure. Starts again at 1 where the record is delivered again. */
   readonly attempt: number;
+  /**
+   * What the attempt before failed with: what the handler threw, or what ended it. `undefined` where it has not failed
+   * yet. In a thread it has the name, message, stack, `code`, causes and `retryable` of what was thrown, not its class.
+   */
+  readonly previousError: Error | undefined;
   /** The record as it came, its key and value as bytes: for decoders, and for handlers that have some. */
   readonly raw: KafkaRecord;
   /** The 0-based number of the thread; 0 for inline handlers. */

@@ -25,6 +25,7 @@ function runnerOf(handle: HandleFunction<unknown>, handlerTimeoutMs = 0, concurr
     lease,
     records: Array.from({ length: count }, (_, offset) => ({
       attempt: 2,
+      previousError,
       record: { topic: 't', partition: 0, offset, timestamp: 0, leaderEpoch: -1, key: null, value, headers: [] },
     })),
   });
@@ -38,6 +39,7 @@ function runnerOf(handle: HandleFunction<unknown>, handlerTimeoutMs = 0, concurr
 }
 
 const value = Buffer.from('{');
+const previousError = new Error('the first attempt');
 
 const untilAborted = ({ signal }: HandlerContext<unknown>): Promise<Error> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason)));
@@ -45,12 +47,21 @@ const untilAborted = ({ signal }: HandlerContext<unknown>): Promise<Error> =>
 describe('a run', () => {
   test('knows its attempt, thread, state, deadline and owner', async () => {
     const seen: unknown[] = [];
-    const { run, segment } = runnerOf((_record, { attempt, threadId, state, deadline, owned, signal }) => {
+    const { run, segment } = runnerOf((_record, context) => {
+      const { attempt, threadId, state, deadline, owned, signal } = context;
       const leftMs = deadline - Date.now();
-      seen.push(attempt, threadId, state, leftMs > 59_000 && leftMs <= 60_001, owned(), signal.aborted);
+      seen.push(
+        attempt,
+        context.previousError,
+        threadId,
+        state,
+        leftMs > 59_000 && leftMs <= 60_001,
+        owned(),
+        signal.aborted,
+      );
     }, 60_000);
     await run(segment(0));
-    expect(seen).toEqual([2, 3, 'mine', true, true, false]);
+    expect(seen).toEqual([2, previousError, 3, 'mine', true, true, false]);
   });
 
   test('without a limit has no deadline', async () => {

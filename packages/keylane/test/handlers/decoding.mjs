@@ -10,7 +10,7 @@ const decoders = {
     return JSON.parse(given);
   },
   'away-once': async (given, { attempt }) => {
-    if (attempt === 1) throw Object.assign(new Error('the registry is away'), { retryable: true });
+    if (attempt === 1) throw Object.assign(new Error('the registry is away'), { retryable: true, code: 'EAWAY' });
     return JSON.parse(given);
   },
 };
@@ -19,7 +19,13 @@ export default defineHandler({
   open: ({ handlerData }) => new BroadcastChannel(handlerData),
   key: string(),
   value: decoders[new URL(import.meta.url).searchParams.get('decoder')],
-  handle: ({ key, value }, { state, raw, attempt }) =>
-    state.postMessage({ key, value, attempt, bytes: raw.value && String(raw.value) }),
+  handle: ({ key, value }, { state, raw, attempt, previousError }) =>
+    state.postMessage({
+      key,
+      value,
+      attempt,
+      bytes: raw.value && String(raw.value),
+      ...(previousError && { before: `${previousError.message} ${previousError.cause.code}` }),
+    }),
   close: ({ state }) => state.close(),
 });
