@@ -113,7 +113,8 @@ function mayProduce({ onError, onExhausted }: ResolvedOptions): boolean {
 
 function executorFor(options: ResolvedOptions): Executor {
   const { handler } = options;
-  return typeof handler === 'function' ? new InlineExecutor(handler, options) : new ThreadExecutor(handler, options);
+  if (typeof handler === 'string') return new ThreadExecutor(handler, options);
+  return new InlineExecutor(typeof handler === 'function' ? { handle: handler } : handler, options);
 }
 
 export class RunningConsumer implements Consumer {

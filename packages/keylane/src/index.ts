@@ -36,12 +36,21 @@ export {
 } from './poller/verdict.ts';
 export type { ConsumerSnapshot, PartitionSnapshot, RunningRecord, ThreadSnapshot } from './snapshot.ts';
 export {
+  type AnyHandler,
+  bytes,
+  type DecodeFunction,
+  type Decoder,
   defineHandler,
   type HandleFunction,
   type Handler,
   type HandlerContext,
+  json,
   type KafkaRecord,
   NonRetryableError,
   type OpenContext,
   type RecordHeader,
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  string,
 } from './worker/handler.ts';
