@@ -38,7 +38,10 @@ export interface Uncommitted extends CommittedOffset {
 export interface OffsetStore {
   /** What a commit would tell the broker that it does not have, of partitions that are ours. */
   uncommitted(): Uncommitted[];
-  /** The broker took these, and nobody knows whether before or after what it confirmed last: they are to be said again. */
+  /**
+   * The broker took these, and nobody knows whether before or after what it confirmed last: they are to be said
+   * again.
+   */
   doubt(partitions: readonly TopicPartition[]): void;
 }
 
