@@ -177,6 +177,10 @@ export class Pipeline {
 
   /** Pauses or resumes by the application's will; all partitions, present and future, where none are named. */
   setPaused(paused: boolean, partitions: readonly TopicPartition[] | undefined): void {
+    this.#guard(() => this.#setPaused(paused, partitions))();
+  }
+
+  #setPaused(paused: boolean, partitions: readonly TopicPartition[] | undefined): void {
     const { except } = this.#userPaused;
     if (partitions === undefined) {
       this.#userPaused.all = paused;
