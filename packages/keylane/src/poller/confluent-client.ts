@@ -1,11 +1,8 @@
 /**
- * The client port on @confluentinc/kafka-javascript's callback API (librdkafka). The only importer of that package,
- * and by dynamic import: its addon loads in one thread of a process only, so a handler thread must be able to import
- * `keylane` without it.
+ * The client port on @confluentinc/kafka-javascript's callback API (librdkafka).
  *
  * librdkafka's own threads fetch and send heartbeats; everything here runs on the event loop of the main thread.
  */
-import type { KafkaConsumer, LibrdKafkaError, TopicPartitionOffsetAndMetadata } from '@confluentinc/kafka-javascript';
 import { KafkaError } from '../errors.ts';
 import type {
   Client,
@@ -18,20 +15,29 @@ import type {
   TopicPartition,
   Watermarks,
 } from './client.ts';
+import {
+  AUTO_OFFSET_RESET,
+  connectClient,
+  type KafkaConsumer,
+  type KafkaOptions,
+  type LibrdKafkaError,
+  makeClient,
+  onClientError,
+  type TopicPartitionOffsetAndMetadata,
+  toKafkaError,
+  WRONG_STATE,
+} from './confluent.ts';
 import { topicPattern } from './topic-pattern.ts';
 
 const ASSIGN_PARTITIONS = -175;
 const REVOKE_PARTITIONS = -174;
-const ALL_BROKERS_DOWN = -187;
-/** `auto.offset.reset` is `error`, and there is no offset to begin at. */
-const AUTO_OFFSET_RESET = -140;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** How long an assignment waits for the committed offsets. */
 const COMMITTED_MS = 5_000;
 const SEEK_MS = 5_000;
 
 /** Ours unless the application says otherwise; docs/tuning.md has the reasons. */
-const DEFAULTS: Readonly<Record<string, unknown>> = {
+const DEFAULTS: KafkaOptions = {
   'partition.assignment.strategy': 'cooperative-sticky',
   'statistics.interval.ms': 5_000,
   'queued.max.messages.kbytes': 32_768,
@@ -59,18 +65,17 @@ interface NativeConsumer {
 }
 
 export class ConfluentClient implements Client {
-  readonly #kafka: Readonly<Record<string, unknown>>;
+  readonly #kafka: KafkaOptions;
   #consumer: Consumer | undefined = undefined;
   #native: NativeConsumer | undefined = undefined;
   #listener: ClientListener | undefined = undefined;
 
-  constructor(kafka: Readonly<Record<string, unknown>>) {
+  constructor(kafka: KafkaOptions) {
     this.#kafka = kafka;
   }
 
   async connect(listener: ClientListener, timeoutMs: number): Promise<void> {
     this.#listener = listener;
-    const { default: confluent } = await import('@confluentinc/kafka-javascript');
     const { 'auto.offset.reset': reset, ...kafka } = this.#kafka;
     const config = {
       ...defaultsFor(kafka),
@@ -84,30 +89,15 @@ export class ConfluentClient implements Client {
     };
     // auto.offset.reset is a property of topics: in the global configuration the binding would lose it.
     const topicConfig = reset === undefined ? {} : { 'auto.offset.reset': reset };
-    try {
-      this.#consumer = new confluent.KafkaConsumer(config as never, topicConfig as never) as Consumer;
-    } catch (error) {
-      throw toKafkaError(error as LibrdKafkaError, 'the client refused its configuration');
-    }
-    const consumer = this.#consumer;
-    // What goes wrong while connecting is told by events; the call itself only says that no broker answered.
-    const reported = new Set<string>();
-    consumer.on('event.error', (error) => {
-      if (!consumer.isConnected()) reported.add(error.message);
-      listener.onError(toKafkaError(error, 'the client reports'));
-    });
+    const consumer = await makeClient(
+      ({ KafkaConsumer }) => new KafkaConsumer(config as never, topicConfig as never) as Consumer,
+    );
+    this.#consumer = consumer;
+    onClientError(consumer, (error) => listener.onError(toKafkaError(error, 'the client reports')));
     consumer.on('event.stats', (event) =>
       listener.onStatistics(readStatistics(event as unknown as { message: string })),
     );
-    await new Promise<void>((resolve, reject) => {
-      consumer.connect({ timeout: timeoutMs, allTopics: false } as never, (error) => {
-        if (!error) return resolve();
-        const servers = this.#kafka['bootstrap.servers'] ?? this.#kafka['metadata.broker.list'];
-        const why = [...reported].join(', ');
-        const what = `no broker of ${String(servers)} let us in within ${timeoutMs} ms (${why})`;
-        reject(toKafkaError(error, what));
-      });
-    });
+    await connectClient(consumer, this.#kafka, timeoutMs);
     // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
     this.#native = consumer.getClient();
   }
@@ -194,7 +184,7 @@ export class ConfluentClient implements Client {
 
   #connected(): Consumer {
     if (this.#consumer === undefined)
-      throw new KafkaError('ERR_KAFKA', 'the client is not connected', { kafkaCode: -172 });
+      throw new KafkaError('ERR_KAFKA', 'the client is not connected', { kafkaCode: WRONG_STATE });
     return this.#consumer;
   }
 
@@ -249,19 +239,13 @@ export class ConfluentClient implements Client {
 type CommitResult = TopicPartitionOffsetAndMetadata & { error?: LibrdKafkaError | null };
 
 /** KIP-848's protocol brings its own assignor, and the client refuses one of ours. */
-function defaultsFor(kafka: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function defaultsFor(kafka: KafkaOptions): Record<string, unknown> {
   const { 'partition.assignment.strategy': strategy, ...others } = DEFAULTS;
   return kafka['group.protocol'] === 'consumer' ? others : { 'partition.assignment.strategy': strategy, ...others };
 }
 
 function isCooperative(consumer: Consumer): boolean {
   return consumer.rebalanceProtocol() === 'COOPERATIVE';
-}
-
-function toKafkaError(error: LibrdKafkaError, what: string): KafkaError {
-  const { code = -1, message, isFatal = false } = error as Partial<LibrdKafkaError> & Error;
-  const fatal = code === AUTO_OFFSET_RESET || (isFatal && code !== ALL_BROKERS_DOWN);
-  return new KafkaError('ERR_KAFKA', `${what}: ${message}`, { kafkaCode: Number(code), fatal, cause: error });
 }
 
 function consumeFailure({ code }: LibrdKafkaError): string {
