@@ -4,6 +4,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { KafkaError, KeylaneError } from '../src/errors.ts';
 import { Events } from '../src/events.ts';
+import { type ResolvedOptions, resolveOptions } from '../src/options.ts';
 import { Assignment, type AssignmentParts } from '../src/poller/assignment.ts';
 import { Budget, type BudgetLimits } from '../src/poller/budget.ts';
 import {
@@ -30,11 +31,15 @@ export function stubPartition(rest: Partial<LanePartition> = {}): LanePartition 
     partition: 0,
     state: 'active',
     lease: { index: 0, generation: 0 },
-    waiting: new Map(),
     handsOut: true,
     inFlight: 0,
     holding: false,
     complete: () => undefined,
+    wait: () => undefined,
+    endWait: () => undefined,
+    exhaust: () => true,
+    halted: false,
+    parked: undefined,
     admits: (_lane, count) => count,
     release: () => [],
     hold: () => undefined,
@@ -51,8 +56,21 @@ export function recordOf({ key = 'k', ...rest }: RecordContent): ClientRecord {
 
 type RecordContent = Partial<Omit<ClientRecord, 'key'>> & { readonly offset: number; readonly key?: string | null };
 
+/** Every default. */
+export const RESOLVED: ResolvedOptions = resolveOptions({
+  kafka: { 'bootstrap.servers': 'fake', 'group.id': 'g' },
+  topics: ['t'],
+  handler: () => undefined,
+});
+
 /** The limits of the tests' buffers. */
-export type SharedLimits = Partial<PartitionShared['options'] & BudgetLimits>;
+export type SharedLimits = Partial<
+  Omit<PartitionShared['options'] & BudgetLimits, 'retry' | 'deadLetter' | 'park'> & {
+    readonly park: PartitionShared['options']['park'];
+    readonly retry: BudgetLimits['retry'];
+    readonly deadLetter: Partial<PartitionShared['options']['deadLetter']>;
+  }
+>;
 
 /** What partitions share: much room, order by key, one thread. */
 export function sharedOf(
@@ -66,6 +84,9 @@ export function sharedOf(
     bufferedRecordsPerPartitionMax: 1_000,
     offsetMapCharactersMax: 4_095,
     ...limits,
+    retry: limits.retry ?? RESOLVED.retry,
+    deadLetter: { ...RESOLVED.deadLetter, ...limits.deadLetter },
+    park: limits.park,
   };
   const laneKey = laneKeys({ ordering, nullKeys: 'unordered', orderingKey: undefined });
   return { options: all, threads, laneKey, leases: new Leases(), budget: new Budget(all) };

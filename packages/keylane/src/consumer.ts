@@ -16,7 +16,11 @@ import { type ConsumerOptions, type ResolvedOptions, resolveOptions } from './op
 import type { Client, TopicPartition } from './poller/client.ts';
 import { type Clock, systemClock } from './poller/clock.ts';
 import { ConfluentClient } from './poller/confluent-client.ts';
+import { ConfluentProducer } from './poller/confluent-producer.ts';
+import { ConfluentReader } from './poller/confluent-reader.ts';
+import type { TopicReader } from './poller/parking.ts';
 import { Pipeline } from './poller/pipeline.ts';
+import type { Producer } from './poller/producer.ts';
 import { type ConsumerSnapshot, takeSnapshot } from './snapshot.ts';
 
 const EDGES: Readonly<Record<ConsumerState, readonly ConsumerState[]>> = {
@@ -70,13 +74,24 @@ export interface Consumer extends AsyncDisposable {
 export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {
   const resolved = resolveOptions(options);
   resolved.signal?.throwIfAborted();
-  const client = new ConfluentClient(resolved.kafka);
-  return start(resolved, { client, executor: executorFor(resolved), clock: systemClock, random: Math.random });
+  const { kafka, deadLetter } = resolved;
+  return start(resolved, {
+    client: new ConfluentClient(kafka),
+    producer: mayProduce(resolved) ? new ConfluentProducer(kafka, deadLetter.producer) : undefined,
+    reader: resolved.park && new ConfluentReader(kafka),
+    executor: executorFor(resolved),
+    clock: systemClock,
+    random: Math.random,
+  });
 }
 
 /** What a consumer runs on; the simulator brings its own. */
 export interface Surroundings {
   readonly client: Client;
+  /** Absent where nothing is ever produced. */
+  readonly producer: Producer | undefined;
+  /** Absent where nothing is ever parked. */
+  readonly reader: TopicReader | undefined;
   readonly executor: Executor;
   readonly clock: Clock;
   readonly random: () => number;
@@ -93,6 +108,11 @@ export async function start(options: ResolvedOptions, surroundings: Surroundings
     throw error;
   }
   return consumer;
+}
+
+/** Whether a record may have to be produced: into a dead-letter topic or a park topic. */
+function mayProduce({ onError, onExhausted }: ResolvedOptions): boolean {
+  return onError !== undefined || (onExhausted !== 'stop' && onExhausted !== 'skip');
 }
 
 function executorFor(options: ResolvedOptions): Executor {
@@ -133,19 +153,17 @@ export class RunningConsumer implements Consumer {
   /** Starts everything; called once, by `start`. */
   async open(): Promise<void> {
     const { signal } = this.#options;
-    const missing = await this.pipeline.start();
+    const amiss = await this.pipeline.start();
     // It may have failed meanwhile; then the caller learns why from us.
     if (this.#closing !== undefined) await this.closed;
     this.#transition('running');
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
     if (this.#options.installSignalHandlers) for (const name of END_SIGNALS) process.once(name, this.#onAbort);
-    if (missing.length > 0) {
-      const what = `topic(s) ${missing.join(', ')} do not exist, or this client may not see them`;
-      const message = `${what}; they are consumed as soon as they do`;
-      // After the caller had its chance to listen.
-      setImmediate(() => this.#events.emit('warning', new KafkaError('ERR_KAFKA', message, { kafkaCode: 3 })));
-    }
+    // After the caller had its chance to listen.
+    setImmediate(() => {
+      for (const error of amiss) this.#events.emit('warning', error);
+    });
   }
 
   on<Name extends keyof ConsumerEvents>(name: Name, listener: Listener<Name>): () => void {

@@ -2,8 +2,11 @@
  * One record on its way through. The same object is queued in its lane, sent, retried and completed; nothing else maps
  * an offset to its state. Lives on the poller's thread only.
  */
+import type { HandlerError } from '../errors.ts';
 import type { ClientRecord } from './client.ts';
 import type { Lane } from './lane.ts';
+
+const NO_ERRORS: readonly HandlerError[] = Object.freeze([]);
 
 export class Delivery {
   /**
@@ -12,6 +15,8 @@ export class Delivery {
   next: Delivery | undefined = undefined;
   /** From 1; grows with every failure. */
   attempt = 1;
+  /** How it failed so far, the newest last; only the last few. */
+  errors: readonly HandlerError[] = NO_ERRORS;
   /** It was with a handler when a thread was lost: it runs again with nothing beside it. */
   alone = false;
 
