@@ -10,6 +10,7 @@ import type { Events } from '../events.ts';
 import type { Executor, ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Assignment } from './assignment.ts';
+import { Breaker, type BreakerPolicy } from './breaker.ts';
 import { Budget } from './budget.ts';
 import type { Client, ClientListener, TopicPartition } from './client.ts';
 import type { Clock } from './clock.ts';
@@ -17,6 +18,7 @@ import { Committer } from './committer.ts';
 import { deadLetterTopicOf } from './dead-letter.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type Guard, guardWith } from './guard.ts';
+import type { Lane } from './lane.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
 import { Outbox } from './outbox.ts';
@@ -58,6 +60,7 @@ export class Pipeline {
   readonly dispatcher: Dispatcher;
   readonly settle: Settle;
   readonly leaving: Leaving;
+  readonly breaker: Breaker | undefined;
   readonly #parts: PipelineParts;
   readonly #guard: Guard;
   readonly #poller: Poller;
@@ -101,11 +104,17 @@ export class Pipeline {
         this.#applyUserPauses(partitions);
         this.#parking?.load(partitions);
       },
-      onRebalancing,
+      onRebalancing: (underWay) => {
+        onRebalancing(underWay);
+        // A breaker's probe may have gone with its partition.
+        if (!underWay) this.dispatcher.dispatch();
+      },
       onFatal,
     });
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
-    this.dispatcher = new Dispatcher(executor.threads, options, (lane) => this.leaving.follow(lane));
+    this.breaker = options.breaker && this.#makeBreaker(options.breaker, clock);
+    const onFollows = (lane: Lane) => this.leaving.follow(lane);
+    this.dispatcher = new Dispatcher(executor.threads, options, onFollows, this.breaker);
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
     const onError = (error: KafkaError) => this.#onError(error);
     this.#poller = new Poller({ guard, client, clock, budget, pauses, assignment, dispatcher, onError });
@@ -125,12 +134,23 @@ export class Pipeline {
       events,
       dispatcher,
       leaving: this.leaving,
+      breaker: this.breaker,
       onSettled: () => this.#onSettled(),
       onHalted: (partition) => pauses.apply([partition as Partition]),
       onFatal,
     });
     this.#committer = new Committer({ options, client, clock, events, store: assignment });
     this.#parking = this.#makeParking(clock);
+  }
+
+  #makeBreaker(policy: BreakerPolicy, clock: Clock): Breaker {
+    return new Breaker({
+      policy,
+      clock,
+      events: this.#parts.events,
+      onReleased: (lane) => this.dispatcher.enqueue(lane),
+      onRoom: () => this.dispatcher.dispatch(),
+    });
   }
 
   #makeParking(clock: Clock): Parking | undefined {
@@ -191,6 +211,7 @@ export class Pipeline {
       this.#pauses.close();
       drained = await this.assignment.drain(this.assignment.open(), drainTimeoutMs);
     }
+    this.breaker?.stop();
     this.#committer.stop();
     this.#outbox.stop();
     this.#parking?.stop();
