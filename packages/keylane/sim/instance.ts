@@ -3,7 +3,8 @@
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
 import type { ResolvedOptions } from '../src/options.ts';
-import type { LanePartition } from '../src/poller/lane.ts';
+import type { Lane } from '../src/poller/lane.ts';
+import { BreakerWatch } from './breaker-watch.ts';
 import { FakeClient } from './fake-client.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type FakeCluster, nameOf, placeOf } from './fake-cluster.ts';
@@ -12,7 +13,7 @@ import type { FakeGroup } from './fake-group.ts';
 import { FakeProcess } from './fake-process.ts';
 import { checkBooks, checkClosed, type Invariants } from './invariants.ts';
 import type { Random } from './random.ts';
-import { type Poison, Runs } from './runs.ts';
+import { type Outage, type Poison, Runs } from './runs.ts';
 import type { Weather } from './weather.ts';
 
 /** However full the buffer is, the client is asked for records: rebalances and answers wait for that. */
@@ -26,6 +27,7 @@ export interface World {
   readonly cluster: FakeCluster;
   readonly group: FakeGroup;
   readonly poison: Poison;
+  readonly outage: Outage;
   readonly invariants: Invariants;
 }
 
@@ -35,6 +37,7 @@ export class Instance {
   readonly #world: World;
   readonly #options: ResolvedOptions;
   readonly #runs: Runs;
+  readonly #breakerWatch: BreakerWatch = new BreakerWatch();
   #consumer: RunningConsumer | undefined = undefined;
   #startFailed = false;
   #closing = false;
@@ -66,7 +69,7 @@ export class Instance {
       process,
       random,
       runs: this.#runs,
-      onSent: ({ partition }) => this.#onSent(partition),
+      onSent: (lane) => this.#onSent(lane),
       onClose: () => this.#onThreadsEnd(),
     });
     const port = { client: this.client, producer: undefined, reader: undefined, executor };
@@ -197,8 +200,11 @@ export class Instance {
       this.#world.invariants.violation('the client left the group with a rebalance unanswered');
   }
 
-  #onSent(partition: LanePartition): void {
+  #onSent(lane: Lane): void {
     const { invariants } = this.#world;
+    const { partition } = lane;
+    const wrong = this.#breakerWatch.onSent(lane);
+    if (wrong !== undefined) invariants.violation(wrong);
     const name = nameOf(partition);
     if (partition.state !== 'active') invariants.violation(`${name} was handed out while it was ${partition.state}`);
     if (this.#paused.has(name)) invariants.violation(`${name} was handed out while it was paused`);
@@ -215,6 +221,7 @@ export class Instance {
     const { invariants } = this.#world;
     this.#consumer = consumer;
     consumer.on('warning', () => undefined);
+    this.#breakerWatch.listen(consumer);
     consumer.on('state', ({ to }) => {
       if (to === 'draining' && !this.#closing) this.#onClosing(this.#options.drainTimeoutMs);
     });

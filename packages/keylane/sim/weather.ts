@@ -44,6 +44,9 @@ export interface Weather {
   readonly timesOut: number;
   readonly slow: number;
   readonly durationMaxMs: number;
+  /** Everything fails for a while, between two rounds of producing; for up to so many milliseconds. */
+  readonly outages: number;
+  readonly outageMaxMs: number;
   /** A thread dies while it runs a record, by chance; a record kills its thread on its first attempts. */
   readonly threadDies: number;
   readonly poison: number;
@@ -96,6 +99,8 @@ export function weatherOf(random: Random): Weather {
     timesOut: some(0.05, 4),
     slow: some(0.1, 2),
     durationMaxMs: random.pick([0, 2, 30]),
+    outages: some(0.3, 3),
+    outageMaxMs: random.pick([50, 500, 2_000]),
     threadDies: some(0.01, 4),
     poison: some(0.03, 4),
     holes: random.pick([0, 0.2]),

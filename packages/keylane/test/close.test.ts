@@ -40,7 +40,9 @@ describe.each(brokers)('the group of a consumer that ends, on the %s broker', (k
     const resolved = resolveOptions({ ...options, handler });
     const consumer = await start(resolved, {
       client: new ConfluentClient(resolved.kafka),
-      executor: new InlineExecutor(handler, resolved),
+      producer: undefined,
+      reader: undefined,
+      executor: new InlineExecutor({ handle: handler }, resolved),
       clock: systemClock,
       // Asked for the delay of a retry, while outcomes are settled.
       random: () => {
