@@ -30,6 +30,12 @@ export interface PartitionShared {
   readonly leases: Leases;
 }
 
+/** Where a partition begins, and what above that is complete. */
+export interface Beginning {
+  readonly offset: number;
+  readonly ranges: OffsetRanges;
+}
+
 /** What the broker answers to metadata longer than it allows. */
 const OFFSET_METADATA_TOO_LARGE = 12;
 
@@ -37,6 +43,8 @@ export class Partition implements LanePartition {
   state: 'active' | 'draining' | 'closed' = 'active';
   /** Paused by the application: fetched no further, handed out no further. */
   userPaused = false;
+  /** The group takes it back or the client left: who waits for its sake need not any longer. */
+  leaving = false;
   /** Whether the client was told to pause it, for whatever reason. */
   clientPaused = false;
   /** Records registered and not complete, and what they count against the byte budget. */
@@ -63,6 +71,8 @@ export class Partition implements LanePartition {
   /** False until the first record came. */
   #begun = false;
   #leaderEpoch = -1;
+  /** Everything from here on was made anew. */
+  #cut: number = Number.POSITIVE_INFINITY;
 
   constructor({ topic, partition }: TopicPartition, shared: PartitionShared) {
     this.topic = topic;
@@ -130,16 +140,33 @@ export class Partition implements LanePartition {
     return !this.#begun || leaderEpoch > this.#leaderEpoch || (end !== undefined && end < position);
   }
 
-  /** Where to begin again when everything from `offset` on was made anew, and what above that is complete. */
-  beginningBelow(offset: number): { readonly offset: number; readonly ranges: OffsetRanges } {
-    const { committable = offset } = this.tracker;
-    return { offset: Math.min(committable, offset), ranges: rangesBelow(this.tracker.completed(), offset) };
+  /**
+   * Everything from `offset` on was made anew: it will be delivered again, and nothing of it that came before may be
+   * committed any more. No further hand-out; what runs may finish, and counts below there.
+   */
+  cutOff(offset: number): void {
+    this.drain();
+    this.#cut = offset;
+    // The broker is to learn it even where it has a later offset, or gets one now by a commit that is under way.
+    this.tracker.version += 1;
   }
 
-  /** Begins where another one left off; the broker is to learn that even where it has a later offset. */
-  beginAt({ offset, ranges }: { readonly offset: number; readonly ranges: OffsetRanges }): void {
+  /** Where to begin again. */
+  get beginning(): Beginning {
+    const { committable = this.#cut } = this.tracker;
+    const completed = this.tracker.completed();
+    if (this.#cut === Number.POSITIVE_INFINITY) return { offset: committable, ranges: completed };
+    return { offset: Math.min(committable, this.#cut), ranges: rangesBelow(completed, this.#cut) };
+  }
+
+  /** Goes on in place of another one; the broker is to learn where, even if it has a later offset. */
+  replace(before: Partition, { offset, ranges }: Beginning): void {
     this.tracker.restore(offset, ranges);
     this.#committedVersion = -1;
+    this.#mapFits = before.#mapFits;
+    this.committed = before.committed;
+    this.statistics = before.statistics;
+    this.clientPaused = before.clientPaused;
   }
 
   /** Whether a commit would tell the broker anything new. */
@@ -152,12 +179,12 @@ export class Partition implements LanePartition {
     const { topic, partition, tracker } = this;
     const { committable, version } = tracker;
     assert(committable !== undefined && this.dirty, 'a partition with nothing to commit was asked for it');
-    const offset = committable;
+    const { offset, ranges } = this.beginning;
     return {
       topic,
       partition,
       offset,
-      metadata: this.#mapFits ? encodeOffsetMap(offset, tracker.completed()) : '',
+      metadata: this.#mapFits ? encodeOffsetMap(offset, ranges) : '',
       confirm: () => {
         this.committed = offset;
         this.#committedVersion = version;
