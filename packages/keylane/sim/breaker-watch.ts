@@ -46,7 +46,8 @@ export class BreakerWatch {
     const isProbing = probe !== undefined && probe !== lane && probe.inFlight > 0 && probe.partition.state !== 'closed';
     this.#probe = lane;
     if (!isProbing && inFlight === 1) return undefined;
-    return `${partition.topic}/${partition.partition}: ${inFlight} record(s) were handed out beside the breaker's probe`;
+    const where = `${partition.topic}/${partition.partition}`;
+    return `${where}: ${inFlight} record(s) were handed out beside the breaker's probe`;
   }
 }
 

@@ -9,7 +9,7 @@
 import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lease, Leases } from '../wire/leases.ts';
-import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
+import { type Budget, bytesOf } from './budget.ts';
 import {
   type ClientRecord,
   type CommittedOffset,
@@ -41,6 +41,12 @@ export interface PartitionShared {
   readonly leases: Leases;
 }
 
+/** Where a partition begins, and what above that is complete. */
+export interface Beginning {
+  readonly offset: number;
+  readonly ranges: OffsetRanges;
+}
+
 /** What the broker answers to metadata longer than it allows. */
 const OFFSET_METADATA_TOO_LARGE = 12;
 
@@ -52,6 +58,8 @@ export class Partition implements LanePartition {
   halted = false;
   /** The keys whose records go to the park topic; `undefined` where none ever do. */
   parked: ParkedKeys | undefined;
+  /** The group takes it back or the client left: who waits for its sake need not any longer. */
+  leaving = false;
   /** Whether the client was told to pause it, for whatever reason. */
   clientPaused = false;
   /** Records registered and not complete, and what they count against the byte budget. */
@@ -83,6 +91,8 @@ export class Partition implements LanePartition {
   #leaderEpoch = -1;
   /** From the first exhausted record on. */
   #flood: Flood | undefined = undefined;
+  /** Everything from here on was made anew. */
+  #cut: number = Number.POSITIVE_INFINITY;
 
   constructor({ topic, partition }: TopicPartition, shared: PartitionShared) {
     this.topic = topic;
@@ -157,16 +167,34 @@ export class Partition implements LanePartition {
     return !this.#begun || leaderEpoch > this.#leaderEpoch || (end !== undefined && end < position);
   }
 
-  /** Where to begin again when everything from `offset` on was made anew, and what above that is complete. */
-  beginningBelow(offset: number): { readonly offset: number; readonly ranges: OffsetRanges } {
-    const { committable = offset } = this.tracker;
-    return { offset: Math.min(committable, offset), ranges: rangesBelow(this.tracker.completed(), offset) };
+  /**
+   * Everything from `offset` on was made anew: it will be delivered again, and nothing of it that came before may be
+   * committed any more. No further hand-out; what runs may finish, and counts below there.
+   */
+  cutOff(offset: number): void {
+    this.drain();
+    this.#cut = offset;
+    // The broker is to learn it even where it has a later offset, or gets one now by a commit that is under way.
+    this.tracker.version += 1;
   }
 
-  /** Begins where another one left off; the broker is to learn that even where it has a later offset. */
-  beginAt({ offset, ranges }: { readonly offset: number; readonly ranges: OffsetRanges }): void {
+  /** Where to begin again. */
+  get beginning(): Beginning {
+    const { committable = this.#cut } = this.tracker;
+    const completed = this.tracker.completed();
+    if (this.#cut === Number.POSITIVE_INFINITY) return { offset: committable, ranges: completed };
+    return { offset: Math.min(committable, this.#cut), ranges: rangesBelow(completed, this.#cut) };
+  }
+
+  /** Goes on in place of another one; the broker is to learn where, even if it has a later offset. */
+  replace(before: Partition, { offset, ranges }: Beginning): void {
     this.tracker.restore(offset, ranges);
     this.#committedVersion = -1;
+    this.#mapFits = before.#mapFits;
+    this.committed = before.committed;
+    this.statistics = before.statistics;
+    this.clientPaused = before.clientPaused;
+    this.halted = before.halted;
   }
 
   /** Whatever the broker confirmed, it may have something older now. */
@@ -184,12 +212,12 @@ export class Partition implements LanePartition {
     const { topic, partition, tracker } = this;
     const { committable, version } = tracker;
     assert(committable !== undefined && this.dirty, 'a partition with nothing to commit was asked for it');
-    const offset = committable;
+    const { offset, ranges } = this.beginning;
     return {
       topic,
       partition,
       offset,
-      metadata: this.#mapFits ? encodeOffsetMap(offset, tracker.completed()) : '',
+      metadata: this.#mapFits ? encodeOffsetMap(offset, ranges) : '',
       confirm: () => {
         this.committed = offset;
         this.#committedVersion = version;
@@ -309,16 +337,4 @@ export class Partition implements LanePartition {
     }
     return lane;
   }
-}
-
-function bytesOf({ key, value, headers }: ClientRecord): number {
-  let bytes = RECORD_OVERHEAD_BYTES;
-  if (key !== null) bytes += key.length;
-  if (value !== null) bytes += value.length;
-  if (headers === undefined) return bytes;
-  for (const header of headers) {
-    const [name, content] = headerOf(header);
-    bytes += name.length + content.length;
-  }
-  return bytes;
 }
