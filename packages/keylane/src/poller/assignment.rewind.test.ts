@@ -141,7 +141,8 @@ describe('Assignment, a log that was cut off, overtaken', () => {
     await over.assignment.settled();
     const drained = over.assignment.drain(over.assignment.open(), 20_000);
     for (const delivery of running) over.complete(delivery);
-    expect([await drained, over.takeLog()]).toEqual([true, ['commit t[0]@4']]);
+    await drained;
+    expect(over.takeLog()).toEqual(['commit t[0]@4']);
   });
 
   test('a partition that is lost meanwhile is closed at once, and nothing of it committed', async () => {

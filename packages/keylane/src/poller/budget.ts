@@ -5,7 +5,7 @@
  * the answer to `room()`, asked before every consume; nothing is ever pushed back.
  */
 import type { ResolvedOptions } from '../options.ts';
-import type { ClientRecord } from './client.ts';
+import { type ClientRecord, headerOf } from './client.ts';
 
 /** What one record costs beside its own bytes: its objects here and its row in a frame. */
 export const RECORD_OVERHEAD_BYTES = 200;

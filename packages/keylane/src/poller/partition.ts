@@ -10,13 +10,7 @@ import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lease, Leases } from '../wire/leases.ts';
 import { type Budget, bytesOf } from './budget.ts';
-import {
-  type ClientRecord,
-  type CommittedOffset,
-  headerOf,
-  type PartitionStatistics,
-  type TopicPartition,
-} from './client.ts';
+import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition } from './client.ts';
 import type { Timer } from './clock.ts';
 import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
