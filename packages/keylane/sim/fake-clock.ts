@@ -11,6 +11,8 @@ interface Event extends Timer {
   run: (() => void) | undefined;
 }
 
+const EPOCH = Date.UTC(2020, 0, 1);
+
 export class FakeClock implements Clock {
   #now = 0;
   #order = 0;
@@ -18,6 +20,10 @@ export class FakeClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  timeOfDay(): number {
+    return EPOCH + this.#now;
   }
 
   after(delayMs: number, callback: () => void): Timer {

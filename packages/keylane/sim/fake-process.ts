@@ -25,10 +25,10 @@ export class FakeProcess {
 
   constructor(world: FakeClock) {
     this.#world = world;
-    const now = () => world.now();
-    this.inbox = { now, after: (delayMs, callback) => this.#after('main', delayMs, callback) };
-    this.threads = { now, after: (delayMs, callback) => this.#after('threads', delayMs, callback) };
-    this.main = { now, after: (delayMs, callback) => this.#counted(delayMs, callback) };
+    const clock = { now: () => world.now(), timeOfDay: () => world.timeOfDay() };
+    this.inbox = { ...clock, after: (delayMs, callback) => this.#after('main', delayMs, callback) };
+    this.threads = { ...clock, after: (delayMs, callback) => this.#after('threads', delayMs, callback) };
+    this.main = { ...clock, after: (delayMs, callback) => this.#counted(delayMs, callback) };
   }
 
   get frozen(): boolean {

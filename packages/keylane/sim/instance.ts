@@ -66,7 +66,8 @@ export class Instance {
       onSent: ({ partition }) => this.#onSent(partition),
       onClose: () => this.#onThreadsEnd(),
     });
-    const surroundings = { client: this.client, executor, clock: process.main, random: random.next };
+    const port = { client: this.client, producer: undefined, reader: undefined, executor };
+    const surroundings = { ...port, clock: process.main, random: random.next };
     void start(options, surroundings).then(
       (consumer) => this.#onStarted(consumer),
       (error: Error) => invariants.violation(`the start failed: ${error.stack}`),

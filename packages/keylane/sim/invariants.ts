@@ -55,8 +55,12 @@ export function checkBooks({ pipeline }: RunningConsumer, options: ResolvedOptio
   const { budget, assignment } = pipeline;
   let records = 0;
   let bytes = 0;
+  let waiting = 0;
   for (const partition of assignment.open()) {
     records += partition.bufferedRecords;
+    waiting += partition.waitingRecords;
+    const behind = [...partition.waiting.keys()].reduce((sum, { length }) => sum + length, 0);
+    if (behind !== partition.waitingRecords) return `${partition.waitingRecords} counted as waiting of ${behind}`;
     bytes += partition.bufferedBytes;
     if (partition.tracker.incomplete !== partition.bufferedRecords)
       return `${partition.tracker.incomplete} tracked, ${partition.bufferedRecords} buffered`;
@@ -67,10 +71,12 @@ export function checkBooks({ pipeline }: RunningConsumer, options: ResolvedOptio
   }
   if (records !== budget.records || bytes !== budget.bytes)
     return `the budget counts ${budget.records} records and ${budget.bytes} bytes of ${records} and ${bytes}`;
-  const { bufferedRecordsMax, bufferedBytesMax, recordsPerPollMax } = options;
+  if (waiting !== budget.waiting) return `the budget counts ${budget.waiting} waiting records of ${waiting}`;
+  const { bufferedRecordsMax, bufferedBytesMax, recordsPerPollMax, retry } = options;
   // One fetch may overshoot, and while everything is paused each ask may bring one record that was on its way.
   const overshoot = recordsPerPollMax + 8;
-  if (records > bufferedRecordsMax + overshoot) return `${records} records held of ${bufferedRecordsMax}`;
+  const recordsMax = bufferedRecordsMax + retry.waitingRecordsMax;
+  if (records > recordsMax + overshoot) return `${records} records held of ${recordsMax}`;
   if (bytes > bufferedBytesMax + overshoot * (RECORD_OVERHEAD_BYTES + 20))
     return `${bytes} bytes held of ${bufferedBytesMax}`;
   return undefined;

@@ -231,6 +231,11 @@ function optionsOf(random: Random, weather: Weather) {
     commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),
     commitRecordsMax: random.pick([1, 20, 1_000]),
     drainTimeoutMs: weather.calm ? 1_000_000 : random.pick([0, 50, 20_000, 20_000]),
-    retry: { attemptsMax: 1_000, delayMs: random.pick([0, 10, 100]), delayMaxMs: 200 },
+    retry: {
+      attemptsMax: 1_000,
+      delayMs: random.pick([0, 10, 100]),
+      delayMaxMs: 200,
+      waitingRecordsMax: random.pick([0, 1, bufferedRecordsMax]),
+    },
   };
 }

@@ -4,6 +4,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { KafkaError, KeylaneError } from '../src/errors.ts';
 import { Events } from '../src/events.ts';
+import { type ResolvedOptions, resolveOptions } from '../src/options.ts';
 import { Assignment, type AssignmentParts } from '../src/poller/assignment.ts';
 import { Budget, type BudgetLimits } from '../src/poller/budget.ts';
 import {
@@ -30,11 +31,15 @@ export function stubPartition(rest: Partial<LanePartition> = {}): LanePartition 
     partition: 0,
     state: 'active',
     lease: { index: 0, generation: 0 },
-    waiting: new Map(),
     handsOut: true,
     inFlight: 0,
     holding: false,
     complete: () => undefined,
+    wait: () => undefined,
+    endWait: () => undefined,
+    exhaust: () => true,
+    halted: false,
+    parked: undefined,
     admits: (_lane, count) => count,
     release: () => [],
     hold: () => undefined,
@@ -51,8 +56,21 @@ export function recordOf({ key = 'k', ...rest }: RecordContent): ClientRecord {
 
 type RecordContent = Partial<Omit<ClientRecord, 'key'>> & { readonly offset: number; readonly key?: string | null };
 
+/** Every default. */
+export const RESOLVED: ResolvedOptions = resolveOptions({
+  kafka: { 'bootstrap.servers': 'fake', 'group.id': 'g' },
+  topics: ['t'],
+  handler: () => undefined,
+});
+
 /** The limits of the tests' buffers. */
-export type SharedLimits = Partial<PartitionShared['options'] & BudgetLimits>;
+export type SharedLimits = Partial<
+  Omit<PartitionShared['options'] & BudgetLimits, 'retry' | 'deadLetter' | 'park'> & {
+    readonly park: PartitionShared['options']['park'];
+    readonly retry: BudgetLimits['retry'];
+    readonly deadLetter: Partial<PartitionShared['options']['deadLetter']>;
+  }
+>;
 
 /** What partitions share: much room, order by key, one thread. */
 export function sharedOf(
@@ -66,6 +84,9 @@ export function sharedOf(
     bufferedRecordsPerPartitionMax: 1_000,
     offsetMapCharactersMax: 4_095,
     ...limits,
+    retry: limits.retry ?? RESOLVED.retry,
+    deadLetter: { ...RESOLVED.deadLetter, ...limits.deadLetter },
+    park: limits.park,
   };
   const laneKey = laneKeys({ ordering, nullKeys: 'unordered', orderingKey: undefined });
   return { options: all, threads, laneKey, leases: new Leases(), budget: new Budget(all) };
@@ -229,11 +250,17 @@ export class TestAssignment {
   }
 }
 
-/** What is committable, as partition: offset; `confirmed` is what the broker has, `refused` what it did not take. */
+/**
+ * What is committable, as partition: offset; `confirmed` is what the broker has, `refused` what it did not take,
+ * `doubted` what it took at nobody knows which time.
+ */
 class FakeStore implements OffsetStore {
   committable: Record<number, number> = {};
   readonly confirmed: Record<number, number> = {};
   readonly refused: string[] = [];
+  readonly doubted: string[] = [];
+  /** What completed above the offsets. */
+  map = 'a map';
 
   uncommitted(): Uncommitted[] {
     return Object.entries(this.committable)
@@ -241,11 +268,15 @@ class FakeStore implements OffsetStore {
       .filter(({ partition, offset }) => this.confirmed[partition] !== offset);
   }
 
+  doubt(partitions: readonly TopicPartition[]): void {
+    this.doubted.push(...partitions.map(nameOf));
+  }
+
   /** Whether a flush has something left to wait for. */
   wanted = (): boolean => this.uncommitted().length > 0;
 
   #one(partition: number, offset: number): Uncommitted {
-    const at = { topic: 't', partition, offset, metadata: `map of ${offset}` };
+    const at = { topic: 't', partition, offset, metadata: `${this.map} of ${offset}` };
     return {
       ...at,
       confirm: () => {
@@ -263,20 +294,25 @@ export function committerOver(committable: Record<number, number> = {}) {
   store.committable = committable;
   const commits: CommittedOffset[][] = [];
   const [warnings, committed]: [KeylaneError[], string[][]] = [[], []];
+  let refused: KafkaError | undefined;
   const events = new Events();
   events.on('warning', (error) => void warnings.push(error));
   events.on('committed', ({ offsets }) => void committed.push(offsets.map(nameOf)));
   const committer = new Committer({
     options: { commitIntervalMs: 1_000, commitRecordsMax: 10 },
-    client: { commit: (offsets) => void commits.push([...offsets]) },
+    client: {
+      commit: (offsets) => {
+        if (refused !== undefined) throw refused;
+        commits.push([...offsets]);
+      },
+    },
     clock,
     events,
     store,
   });
   /** The broker answers the last commit sent; `errors` by partition. */
   const answer = (error?: KafkaError, errors: Record<number, KafkaError> = {}) => {
-    const answers = (commits.at(-1) as CommittedOffset[]).map(({ topic, partition, offset: at }): CommitAnswer => {
-      const offset = { topic, partition, offset: at };
+    const answers = (commits.at(-1) as CommittedOffset[]).map((offset): CommitAnswer => {
       const refused = errors[offset.partition];
       return refused === undefined ? offset : { ...offset, error: refused };
     });
@@ -293,5 +329,9 @@ export function committerOver(committable: Record<number, number> = {}) {
     warnings,
     committed,
     sent: () => commits.map((all) => all.map(nameOf)),
+    /** From now on each call of the client throws this, or none does. */
+    refuseCalls: (error: KafkaError | undefined) => {
+      refused = error;
+    },
   };
 }

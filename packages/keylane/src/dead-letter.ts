@@ -1,6 +1,6 @@
 /**
- * What tools import as `keylane/dead-letter`: reading dead letters and parked records back, whoever wrote them (Keylane,
- * Spring Kafka or Kafka Connect). Loads no Kafka client.
+ * What tools import as `keylane/dead-letter`: reading dead letters and parked records back, whoever wrote them
+ * (Keylane, Spring Kafka or Kafka Connect). Loads no Kafka client.
  */
 import { CONNECT, KEYLANE, SPRING } from './poller/dead-letter-headers.ts';
 import type { RecordHeader } from './wire/record.ts';

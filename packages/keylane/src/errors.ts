@@ -22,6 +22,7 @@ export type KeylaneErrorCode =
   | 'ERR_OFFSET_BACK'
   | 'ERR_OFFSET_MAP'
   | 'ERR_DRAIN_TIMEOUT'
+  | 'ERR_CLOSE_TIMEOUT'
   | 'ERR_CLOSED'
   | 'ERR_INVARIANT';
 
@@ -62,8 +63,8 @@ const FAILURES = {
 
 /** What was seen of a record that hung or ended its thread. */
 export interface FailureEvidence {
-  /** Of the handler thread. */
-  readonly threadId: number;
+  /** Of the handler thread, where it ended. */
+  readonly threadId?: number;
   /** What the thread exited with, where that is known. */
   readonly exitCode?: number | undefined;
   /** Milliseconds the record had run for when it was given up. */
@@ -82,9 +83,14 @@ export class HandlerError extends KeylaneError {
   readonly stage: FailureStage;
   /** Of a record that hung or ended its thread; absent elsewhere. */
   readonly evidence: FailureEvidence | undefined;
+  /**
+   * The trace the record belongs to (of its `traceparent` header, or made for it): 32 hexadecimal digits, the same in
+   * every failure of this delivery and in its dead letter.
+   */
+  readonly traceId: string;
 
   constructor(
-    at: { topic: string; partition: number; offset: number; attempt: number },
+    at: { topic: string; partition: number; offset: number; attempt: number; traceId?: string },
     cause: Error,
     stage: FailureStage = 'handle',
     what = `${FAILURES[stage].did} on attempt ${at.attempt} of`,
@@ -97,6 +103,21 @@ export class HandlerError extends KeylaneError {
     this.partition = at.partition;
     this.offset = at.offset;
     this.attempt = at.attempt;
+    this.traceId = at.traceId ?? '';
+  }
+}
+
+/**
+ * The operator must act: failures flood a partition, so its hand-out stopped; or they flood the buffer. Nothing is lost
+ * meanwhile.
+ */
+export class FloodError extends KeylaneError {
+  /** Whose hand-out stopped; `undefined` where it is the buffer. */
+  readonly at: { readonly topic: string; readonly partition: number } | undefined;
+
+  constructor(what: string, at?: { readonly topic: string; readonly partition: number }) {
+    super('ERR_FLOOD', at === undefined ? what : `${at.topic}[${at.partition}]: ${what}`);
+    this.at = at && { topic: at.topic, partition: at.partition };
   }
 }
 
@@ -196,6 +217,17 @@ export class DrainError extends KeylaneError {
   }
 }
 
+/** The operator must look: a step of the close took too long and was given up. The steps behind it were made. */
+export class CloseError extends KeylaneError {
+  constructor(step: string, limitMs: number) {
+    super(
+      'ERR_CLOSE_TIMEOUT',
+      `the close gave up on ${step} after ${limitMs} ms and went on. ` +
+        'What is left of it may keep the process from ending by itself: end it with process.exit() once closed settles',
+    );
+  }
+}
+
 /** Why a record failed whose handler had to be given up: the cause of its {@link HandlerError}. */
 export function hungError(
   { topic, partition, offset }: { topic: string; partition: number; offset: number },
@@ -206,7 +238,13 @@ export function hungError(
       `handlerTimeoutMs = ${handlerTimeoutMs}. Raise handlerTimeoutMs if its work takes that long, or make the handler ` +
       'end when context.signal aborts',
   );
-  return Object.assign(error, { name: 'TimeoutError', code: 'ERR_HANDLER_TIMEOUT' });
+  const evidence = { ranForMs: handlerTimeoutMs + handlerAbortGraceMs };
+  return Object.assign(error, { name: 'TimeoutError', code: 'ERR_HANDLER_TIMEOUT', evidence });
+}
+
+/** Why it is not known what becomes of a failed record: a function of the application answered what it may not. */
+export function answerError(text: string): Error {
+  return new TypeError(text);
 }
 
 /** A call that needs a running consumer came after it closed. */

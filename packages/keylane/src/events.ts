@@ -2,7 +2,8 @@
  * What a consumer tells the application while it runs: the contract for logs, metrics and dashboards.
  */
 import type { HandlerError, KeylaneError } from './errors.ts';
-import type { CommitAnswer, TopicPartition } from './poller/client.ts';
+import type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
+import type { KafkaRecord } from './wire/record.ts';
 
 /** The states of a consumer; see `consumer.ts` for the edges between them. */
 export type ConsumerState = 'starting' | 'running' | 'rebalancing' | 'draining' | 'closed' | 'failed';
@@ -21,9 +22,27 @@ export interface ConsumerEvents {
   committed: { readonly offsets: readonly CommitAnswer[] };
   /** A record failed and will run again after `delayMs`; its key waits, every other goes on. */
   retry: { readonly error: HandlerError; readonly delayMs: number };
+  /** A record was exhausted, and the brokers have its dead letter at `destination`. */
+  'dead-letter': { readonly error: HandlerError; readonly destination: PartitionOffset };
   /**
-   * Something is wrong that the consumer copes with: a refused commit, a lost thread, a broker that is away, a drain
-   * that ran out of time, a topic that does not exist. Where nobody listens it becomes a Node process warning.
+   * A record is in the park topic, at `destination`: it was exhausted, or, without an `error`, follows one of its key
+   * that was.
+   */
+  parked: {
+    readonly record: KafkaRecord;
+    readonly error: HandlerError | undefined;
+    readonly destination: PartitionOffset;
+  };
+  /** A parked key is handled again: this record was the last one parked, came back and completed. */
+  released: { readonly record: KafkaRecord };
+  /** A record was exhausted, and is complete without having been handled. */
+  skipped: { readonly error: HandlerError };
+  /** Too many records of a partition were exhausted: nothing more of it is handed out until `consumer.resume()`. */
+  halted: TopicPartition;
+  /**
+   * Something is wrong that the consumer copes with: a refused commit, a refused dead letter, a lost thread, a broker
+   * that is away, a drain that ran out of time, a topic that does not exist, a flood of failures. Where nobody
+   * listens it becomes a Node process warning.
    */
   warning: KeylaneError;
 }

@@ -4,9 +4,12 @@
 export { type Consumer, startConsumer } from './consumer.ts';
 export {
   ClosedError,
+  CloseError,
   ConfigurationError,
   DrainError,
+  type FailureEvidence,
   type FailureStage,
+  FloodError,
   HandlerError,
   InvariantError,
   KafkaError,
@@ -18,7 +21,19 @@ export {
 export type { ConsumerEvents, ConsumerState, Listener } from './events.ts';
 export type { ConsumerOptions, Ordering } from './options.ts';
 export type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
+export type { DeadLetterPolicy } from './poller/dead-letter.ts';
+export type { DeadLetterFacts, DeadLetterHeaders } from './poller/dead-letter-headers.ts';
+export type { ParkPolicy } from './poller/park.ts';
 export type { RetryPolicy } from './poller/retry.ts';
+export {
+  type Disposal,
+  type FailureContext,
+  type LaterVerdict,
+  later,
+  type RetryVerdict,
+  retry,
+  type Verdict,
+} from './poller/verdict.ts';
 export type { ConsumerSnapshot, PartitionSnapshot, RunningRecord, ThreadSnapshot } from './snapshot.ts';
 export {
   type AnyHandler,

@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ConfigurationError } from './errors.ts';
 import { type ConsumerOptions, resolveOptions } from './options.ts';
+import { defaultDeadLetterTopic } from './poller/dead-letter.ts';
 
 const handler = () => undefined;
 const inlineHandler = { handle: handler };
@@ -47,11 +48,34 @@ describe('resolveOptions, defaults', () => {
       handlerTimeoutMs: 30_000,
       handlerAbortGraceMs: 1_000,
       startTimeoutMs: 30_000,
-      retry: { attemptsMax: 5, delayMs: 200, delayMaxMs: 30_000, factor: 2, jitter: 'full' },
+      retry: {
+        attemptsMax: 5,
+        delayMs: 200,
+        delayMaxMs: 30_000,
+        factor: 2,
+        jitter: 'full',
+        waitingRecordsMax: 10_000,
+      },
+      onExhausted: 'stop',
+      deadLetter: {
+        topic: defaultDeadLetterTopic,
+        headers: 'spring',
+        stackCharactersMax: 4_096,
+        shareMax: 0.5,
+        windowRecords: 200,
+        consecutiveMax: 50,
+        producer: {},
+      },
       threadOptions: {},
       installSignalHandlers: false,
     });
     expect(Number.isInteger(threads) && threads >= 1).toBe(true);
+  });
+
+  test('where dead letters are spoken of, exhausted records become some', () => {
+    expect(resolve({ deadLetter: {} })).toMatchObject({ onExhausted: 'dead-letter' });
+    expect(resolve({ deadLetter: { topic: 'dead' } })).toMatchObject({ deadLetter: { topic: 'dead', shareMax: 0.5 } });
+    expect(resolve({ deadLetter: {}, onExhausted: 'skip' })).toMatchObject({ onExhausted: 'skip' });
   });
 
   test('what is given stays, and what is left out beside it is filled in', () => {

@@ -8,9 +8,12 @@ import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { ResourceLimits } from 'node:worker_threads';
 import { z } from 'zod';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, type HandlerError } from './errors.ts';
+import { type DeadLetterPolicy, defaultDeadLetterTopic } from './poller/dead-letter.ts';
+import { defaultParkTopic, type ParkPolicy } from './poller/park.ts';
 import type { RetryPolicy } from './poller/retry.ts';
 import { topicPattern } from './poller/topic-pattern.ts';
+import { DISPOSALS, type Disposal, type FailureContext, type Verdict } from './poller/verdict.ts';
 import type { AnyHandler, HandleFunction, KafkaRecord } from './worker/handler.ts';
 
 /** Whether records wait for one another: those of one key, of one partition, or none. */
@@ -93,8 +96,26 @@ export interface ConsumerOptions {
   readonly handlerAbortGraceMs?: number;
   /** Milliseconds the first broker may take to answer before `startConsumer` rejects. Default 30,000. */
   readonly startTimeoutMs?: number;
-  /** How a record whose handler threw is tried again. Its key waits; every other goes on. */
+  /** How a record that failed is tried again. Its key waits; every other goes on. */
   readonly retry?: Partial<RetryPolicy>;
+  /**
+   * Says what becomes of a record that failed, at every failure: `'retry'`, `retry(delayMs)`, `later(delayMs)` (no
+   * attempt), `'dead-letter'`, `'park'`, `'skip'` or `'stop'`. Where it answers `undefined` the `retry` policy
+   * decides, and then `onExhausted`. Runs on the main thread; what it throws makes the consumer fail.
+   */
+  readonly onError?: (error: HandlerError, context: FailureContext) => Verdict | undefined;
+  /**
+   * What becomes of a record that is not tried again (its attempts are used up, or the error says that none makes
+   * sense), or a function that says so. Default: `'dead-letter'` where `deadLetter` is set, else `'stop'`.
+   */
+  readonly onExhausted?: Disposal | ((record: KafkaRecord, error: HandlerError) => Disposal);
+  /** Where dead letters go, what they say, and how many are too many. */
+  readonly deadLetter?: Partial<DeadLetterPolicy>;
+  /**
+   * Where parked records go. Where it is set, or `onExhausted` is `'park'`, every partition's park topic is read before
+   * its first record is handed out, so that parked keys stay so over restarts.
+   */
+  readonly park?: Partial<ParkPolicy>;
   /** Handed to each thread's `open`, by structured clone. */
   readonly handlerData?: unknown;
   /** Limits, environment and arguments of the handler threads, as Node's `Worker` takes them. */
@@ -117,8 +138,15 @@ export interface ConsumerOptions {
 
 /** The options with every default filled in; frozen. */
 export type ResolvedOptions = Readonly<
-  Omit<Required<ConsumerOptions>, 'retry' | 'orderingKey' | 'signal' | 'handler'> & {
+  Omit<
+    Required<ConsumerOptions>,
+    'retry' | 'deadLetter' | 'park' | 'onError' | 'orderingKey' | 'signal' | 'handler'
+  > & {
     retry: RetryPolicy;
+    deadLetter: DeadLetterPolicy;
+    /** `undefined` where nothing is ever parked. */
+    park: ParkPolicy | undefined;
+    onError: ConsumerOptions['onError'] | undefined;
     orderingKey: ConsumerOptions['orderingKey'] | undefined;
     signal: AbortSignal | undefined;
     /** A module's URL, or what runs on this thread. */
@@ -157,6 +185,10 @@ const kafkaSchema = z.record(z.string(), z.unknown()).superRefine((kafka, contex
         message: `is required, such as ${name === 'group.id' ? "'billing'" : "'localhost:9092'"}`,
       });
     }
+  }
+  if (kafka['auto.offset.reset'] === 'error' && Number(kafka['statistics.interval.ms'] ?? 1) === 0) {
+    const message = "must not be 0 with 'auto.offset.reset': 'error': that an offset is missing may show only there";
+    context.addIssue({ code: 'custom', path: ['statistics.interval.ms'], message });
   }
   for (const [name, reason] of Object.entries(RESERVED)) {
     if (name in kafka) context.addIssue({ code: 'custom', path: [name], message: `is reserved: ${reason}` });
@@ -212,12 +244,36 @@ const schema = z.strictObject({
   retry: z
     .strictObject({
       attemptsMax: count.default(5),
-      delayMs: duration().default(200),
+      delayMs: z.union([duration(), functionSchema<() => number>()]).default(200),
       delayMaxMs: duration().default(30_000),
       factor: z.number().min(1).default(2),
       jitter: z.enum(['full', 'none']).default('full'),
+      retryable: functionSchema<NonNullable<RetryPolicy['retryable']>>().optional(),
+      waitingRecordsMax: z.int().min(0).optional(),
     })
     .prefault({}),
+  onError: functionSchema<NonNullable<ConsumerOptions['onError']>>().optional(),
+  onExhausted: z
+    .union([z.enum(DISPOSALS), functionSchema<() => Disposal>()], `must be ${DISPOSALS.join(', ')} or a function`)
+    .optional(),
+  deadLetter: z
+    .strictObject({
+      topic: z
+        .union([z.string().min(1), functionSchema<typeof defaultDeadLetterTopic>()])
+        .default(() => defaultDeadLetterTopic),
+      headers: z.union([z.enum(['spring', 'connect', 'both']), functionSchema<() => []>()]).default('spring'),
+      stackCharactersMax: z.int().min(0).default(4_096),
+      shareMax: z.number().min(0).max(1).default(0.5),
+      windowRecords: count.max(100_000).default(200),
+      consecutiveMax: count.default(50),
+      producer: z.record(z.string(), z.unknown()).default({}),
+    })
+    .optional(),
+  park: z
+    .strictObject({
+      topic: z.union([z.string().min(1), functionSchema<typeof defaultParkTopic>()]).default(() => defaultParkTopic),
+    })
+    .optional(),
   handlerData: z.unknown().optional(),
   threadOptions: z
     .strictObject({
@@ -239,10 +295,15 @@ const schema = z.strictObject({
 export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   const { success, data, error } = schema.safeParse(options);
   if (!success) throw new ConfigurationError('ERR_OPTION_INVALID', error.issues.flatMap(describe));
-  const half = Math.max(1, Math.floor(data.bufferedRecordsMax / 2));
+  const { bufferedRecordsMax, retry, deadLetter, park } = data;
+  const half = Math.max(1, Math.floor(bufferedRecordsMax / 2));
   return Object.freeze({
     ...data,
     bufferedRecordsPerPartitionMax: data.bufferedRecordsPerPartitionMax ?? half,
+    retry: { ...retry, waitingRecordsMax: retry.waitingRecordsMax ?? bufferedRecordsMax },
+    onExhausted: data.onExhausted ?? (deadLetter === undefined ? 'stop' : 'dead-letter'),
+    deadLetter: deadLetter ?? schema.shape.deadLetter.unwrap().parse({}),
+    park: park ?? (data.onExhausted === 'park' ? schema.shape.park.unwrap().parse({}) : undefined),
   }) as ResolvedOptions;
 }
 

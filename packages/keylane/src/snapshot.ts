@@ -26,20 +26,32 @@ export interface PartitionSnapshot {
   readonly fetched: { readonly records: number; readonly bytes: number };
   /** Records held: queued, running or waiting for a retry. */
   readonly buffered: number;
-  /** Records with a thread. */
+  /** Records with a thread, or on their way to a dead-letter topic. */
   readonly inFlight: number;
   /** Keys whose first record waits for its next attempt. */
   readonly retrying: number;
   /** Not fetched: paused by the application, holding too much, or about to be given back. */
   readonly paused: boolean;
+  /** Nothing more is handed out, because too many records were exhausted; `consumer.resume()` ends that. */
+  readonly halted: boolean;
+  /** Keys whose records go to the park topic; `null` while that is not known, or where nothing is ever parked. */
+  readonly parkedKeys: number | null;
 }
 
 /** What `consumer.snapshot()` returns. */
 export interface ConsumerSnapshot {
   readonly state: ConsumerState;
-  /** Records completed since the start. */
+  /** Records completed by their handlers since the start. */
   readonly completed: number;
-  readonly buffered: { readonly records: number; readonly bytes: number };
+  /** Attempts that failed and were followed by another, since the start. */
+  readonly retried: number;
+  /** Records exhausted since the start, by what was done with them. */
+  readonly deadLettered: number;
+  /** Those that followed a parked key among them. */
+  readonly parked: number;
+  readonly skipped: number;
+  /** Records held; `waiting` are those of them behind keys whose first record waits for its next attempt. */
+  readonly buffered: { readonly records: number; readonly bytes: number; readonly waiting: number };
   readonly partitions: readonly PartitionSnapshot[];
   readonly threads: readonly ThreadSnapshot[];
 }
@@ -49,11 +61,13 @@ export function takeSnapshot(
   pipeline: Pipeline,
   threads: readonly ThreadSnapshot[],
 ): ConsumerSnapshot {
-  const { records, bytes } = pipeline.budget;
+  const { records, bytes, waiting } = pipeline.budget;
   return {
     state,
     completed: pipeline.settle.completed,
-    buffered: { records, bytes },
+    retried: pipeline.settle.retried,
+    ...pipeline.leaving.counts,
+    buffered: { records, bytes, waiting },
     partitions: pipeline.assignment.open().map(partitionSnapshot),
     threads,
   };
@@ -78,5 +92,7 @@ function partitionSnapshot(partition: Partition): PartitionSnapshot {
     inFlight: partition.inFlight,
     retrying: partition.waiting.size,
     paused: partition.clientPaused,
+    halted: partition.halted,
+    parkedKeys: partition.parked?.known === true ? partition.parked.size : null,
   };
 }

@@ -26,6 +26,7 @@ const RECORDS = [
       ['bytes', BINARY],
       ['trace', Buffer.from('two')],
       ['empty', Buffer.alloc(0)],
+      ['__proto__', Buffer.from('three')],
       ['ünïcode', Buffer.from('ok')],
     ],
   },

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { RESOLVED } from '../../sim/stations.ts';
 import { Budget } from './budget.ts';
 
-const LIMITS = { bufferedRecordsMax: 1_000, bufferedBytesMax: 10_000_000, recordsPerPollMax: 100 };
+const LIMITS = {
+  bufferedRecordsMax: 1_000,
+  bufferedBytesMax: 10_000_000,
+  recordsPerPollMax: 100,
+  retry: { ...RESOLVED.retry, waitingRecordsMax: 300 },
+};
 
 /** A budget that counts this much, with records of `bytes` each. */
 function budgetOf({
@@ -91,5 +97,30 @@ describe('Budget', () => {
     { records: 0, bytes: 0, relieved: true },
   ])('$records records of $bytes bytes: relieved is $relieved', ({ records, bytes, relieved }) => {
     expect(budgetOf({ records, bytes, limits: { bufferedBytesMax: 20_000_000 } }).relieved).toBe(relieved);
+  });
+});
+
+describe('Budget, records behind failing keys', () => {
+  test.each([
+    { name: 'do not count', records: 1_200, waiting: 250, room: 50 },
+    { name: 'count past their own limit', records: 1_200, waiting: 900, room: 100 },
+    { name: 'stop the intake in the end', records: 1_300, waiting: 1_300, room: 0 },
+  ])('$name', ({ records, waiting, room }) => {
+    const budget = budgetOf({ records });
+    budget.waiting = waiting;
+    expect(budget.room(0)).toBe(room);
+  });
+
+  test('always count in bytes', () => {
+    const budget = budgetOf({ records: 100, bytes: 100_000 });
+    budget.waiting = 100;
+    expect(budget.room(0)).toBe(0);
+  });
+
+  test('are no reason to wait longer', () => {
+    const budget = budgetOf({ records: 700 });
+    expect(budget.relieved).toBe(false);
+    budget.waiting = 200;
+    expect(budget.relieved).toBe(true);
   });
 });

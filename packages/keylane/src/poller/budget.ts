@@ -15,11 +15,16 @@ const RECORD_BYTES_FIRST = 1_024;
 /** Below this share of a full poll there is no asking: the buffer is all but full, and every call has its cost. */
 const WORTH_ASKING = 1 / 8;
 
-export type BudgetLimits = Pick<ResolvedOptions, 'bufferedRecordsMax' | 'bufferedBytesMax' | 'recordsPerPollMax'>;
+export type BudgetLimits = Pick<
+  ResolvedOptions,
+  'bufferedRecordsMax' | 'bufferedBytesMax' | 'recordsPerPollMax' | 'retry'
+>;
 
 export class Budget {
   records = 0;
   bytes = 0;
+  /** Among the records: those behind keys whose first record waits for its next attempt. */
+  waiting = 0;
   /** A slow mean of the records' sizes: the client is asked for a number of records, but the budget is in bytes too. */
   #recordBytes = RECORD_BYTES_FIRST;
   readonly #limits: BudgetLimits;
@@ -46,7 +51,7 @@ export class Budget {
    */
   room(expected: number): number {
     const { bufferedRecordsMax, bufferedBytesMax, recordsPerPollMax } = this.#limits;
-    const recordsLeft = bufferedRecordsMax - this.records - expected;
+    const recordsLeft = bufferedRecordsMax - this.#counted - expected;
     const bytesLeft = bufferedBytesMax - this.bytes - expected * this.#recordBytes;
     const pollMax = Math.min(recordsPerPollMax, bufferedRecordsMax);
     if (bytesLeft <= 0 || recordsLeft < pollMax * WORTH_ASKING) return 0;
@@ -56,6 +61,11 @@ export class Budget {
 
   /** True once enough is free to make it worth fetching again what a pause threw away. */
   get relieved(): boolean {
-    return this.records <= this.#limits.bufferedRecordsMax / 2 && this.bytes <= this.#limits.bufferedBytesMax / 2;
+    return this.#counted <= this.#limits.bufferedRecordsMax / 2 && this.bytes <= this.#limits.bufferedBytesMax / 2;
+  }
+
+  /** Records that count against the limit: a flood of failing keys must not stop the healthy ones. */
+  get #counted(): number {
+    return this.records - Math.min(this.waiting, this.#limits.retry.waitingRecordsMax);
   }
 }

@@ -42,6 +42,8 @@ export interface ClientRecord extends TopicPartition {
 
 /** What a broker answered to one partition's part of a commit. */
 export interface CommitAnswer extends PartitionOffset {
+  /** As it was sent. */
+  readonly metadata: string;
   /** Absent where the broker took it. */
   readonly error?: KafkaError;
 }
@@ -115,7 +117,14 @@ export function toKafkaRecord(record: ClientRecord): KafkaRecord {
 
 /** The headers as pairs, repeated names and order kept. */
 export function headersOf(record: ClientRecord): RecordHeader[] {
-  return (record.headers ?? []).flatMap((header) => Object.entries(header));
+  return (record.headers ?? []).map(headerOf);
+}
+
+/** A header as the client hands it over. */
+export function headerOf(header: Readonly<Record<string, Buffer>>): RecordHeader {
+  for (const name in header) if (Object.hasOwn(header, name)) return [name, header[name] as Buffer];
+  // The binding assigns each value to its name, and this one has its own idea of that.
+  return ['__proto__', Object.getPrototypeOf(header)];
 }
 
 /** `topic[partition]`, as Kafka's own tools write it. */

@@ -41,7 +41,7 @@ export const KEYLANE = {
   evidence: 'keylane_evidence',
   /** Of a parked record: `failed`, or `follows` one of its key that did. */
   parked: 'keylane_parked',
-  /** Of a parked record: the key it was ordered by, as bytes. */
+  /** Of a parked record: the key it was ordered by; to be compared, not to be read. */
   parkKey: 'keylane_park-key',
   /** Of a park topic: the key goes on from here, all up to this offset of the park topic was replayed. */
   released: 'keylane_released',
@@ -93,9 +93,7 @@ export function deadLetterHeaders(
   form: DeadLetterHeaders,
   stackCharactersMax: number,
 ): RecordHeader[] {
-  const kept = facts.record.headers.filter(
-    ([name]) => !OURS.has(name) || ORIGINS.has(name) || name === KEYLANE.replayedFrom,
-  );
+  const kept = keptHeaders(facts.record.headers);
   const has = new Set(kept.map(([name]) => name));
   const stack = textOf(facts.error).slice(0, stackCharactersMax);
   const said = [
@@ -107,23 +105,35 @@ export function deadLetterHeaders(
   return [...kept, ...said.filter(([name]) => !ORIGINS.has(name) || !has.has(name))];
 }
 
+/** A record's headers, without what is said anew of it. */
+export function keptHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
+  return headers.filter(([name]) => !OURS.has(name) || ORIGINS.has(name) || name === KEYLANE.replayedFrom);
+}
+
 /** Headers without any that a dead letter was given, for a record that is produced again. */
 export function withoutDeadLetterHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
   return headers.filter(([name]) => !OURS.has(name));
 }
 
+/** Where a record came from, and whose it was. */
+export function originHeaders({ topic, partition, offset }: KafkaRecord, group: string): RecordHeader[] {
+  return [
+    textHeader(KEYLANE.topic, topic),
+    textHeader(KEYLANE.partition, partition),
+    textHeader(KEYLANE.offset, offset),
+    textHeader(KEYLANE.group, group),
+  ];
+}
+
 function ours({ record, error, stage, attempts, group, traceId, failedAt }: DeadLetterFacts): RecordHeader[] {
   const { evidence } = error;
   return [
-    text(KEYLANE.topic, record.topic),
-    text(KEYLANE.partition, record.partition),
-    text(KEYLANE.offset, record.offset),
-    text(KEYLANE.group, group),
-    text(KEYLANE.stage, stage),
-    text(KEYLANE.attempts, attempts),
-    text(KEYLANE.traceId, traceId),
-    text(KEYLANE.failedAt, new Date(failedAt).toISOString()),
-    ...(evidence === undefined ? [] : [text(KEYLANE.evidence, JSON.stringify(evidence))]),
+    ...originHeaders(record, group),
+    textHeader(KEYLANE.stage, stage),
+    textHeader(KEYLANE.attempts, attempts),
+    textHeader(KEYLANE.traceId, traceId),
+    textHeader(KEYLANE.failedAt, new Date(failedAt).toISOString()),
+    ...(evidence === undefined ? [] : [textHeader(KEYLANE.evidence, JSON.stringify(evidence))]),
   ];
 }
 
@@ -132,32 +142,32 @@ function spring({ record, error, group }: DeadLetterFacts, stack: string): Recor
   const partition = Buffer.alloc(4);
   partition.writeInt32BE(record.partition);
   return [
-    text(SPRING.topic, record.topic),
+    textHeader(SPRING.topic, record.topic),
     [SPRING.partition, partition],
     [SPRING.offset, int64(record.offset)],
     [SPRING.timestamp, int64(record.timestamp)],
-    text(SPRING.group, group),
-    text(SPRING.name, thrown.name),
-    ...(thrown.cause instanceof Error ? [text(SPRING.causeName, thrown.cause.name)] : []),
-    text(SPRING.message, thrown.message),
-    text(SPRING.stack, stack),
+    textHeader(SPRING.group, group),
+    textHeader(SPRING.name, thrown.name),
+    ...(thrown.cause instanceof Error ? [textHeader(SPRING.causeName, thrown.cause.name)] : []),
+    textHeader(SPRING.message, thrown.message),
+    textHeader(SPRING.stack, stack),
   ];
 }
 
 function connect({ record, error, stage, group }: DeadLetterFacts, stack: string): RecordHeader[] {
   const thrown = thrownBy(error);
   return [
-    text(CONNECT.topic, record.topic),
-    text(CONNECT.partition, record.partition),
-    text(CONNECT.offset, record.offset),
-    text(CONNECT.connector, group),
-    text(CONNECT.task, 0),
+    textHeader(CONNECT.topic, record.topic),
+    textHeader(CONNECT.partition, record.partition),
+    textHeader(CONNECT.offset, record.offset),
+    textHeader(CONNECT.connector, group),
+    textHeader(CONNECT.task, 0),
     // Connect's own names of its stages.
-    text(CONNECT.stage, stage === 'deserialize' ? 'VALUE_CONVERTER' : 'TASK_PUT'),
-    text(CONNECT.className, 'keylane'),
-    text(CONNECT.name, thrown.name),
-    text(CONNECT.message, thrown.message),
-    text(CONNECT.stack, stack),
+    textHeader(CONNECT.stage, stage === 'deserialize' ? 'VALUE_CONVERTER' : 'TASK_PUT'),
+    textHeader(CONNECT.className, 'keylane'),
+    textHeader(CONNECT.name, thrown.name),
+    textHeader(CONNECT.message, thrown.message),
+    textHeader(CONNECT.stack, stack),
   ];
 }
 
@@ -171,7 +181,8 @@ function textOf(error: HandlerError): string {
   return thrown.stack ?? `${thrown.name}: ${thrown.message}`;
 }
 
-function text(name: string, value: string | number): RecordHeader {
+/** A header whose value is text. */
+export function textHeader(name: string, value: string | number): RecordHeader {
   return [name, Buffer.from(String(value))];
 }
 

@@ -15,7 +15,7 @@ export class Delivery {
   next: Delivery | undefined = undefined;
   /** From 1; grows with every failure. */
   attempt = 1;
-  /** What its last attempts failed with, the latest at the end. */
+  /** How it failed so far, the newest last; only the last few. */
   errors: readonly HandlerError[] = NO_ERRORS;
   /** It was with a handler when a thread was lost: it runs again with nothing beside it. */
   alone = false;

@@ -5,11 +5,13 @@
  * slots and nothing of its own takes from the one with the most. Among ready lanes the one whose first record has
  * waited longest goes first: rotation would let a busy key fall behind all others (docs/adr/0003).
  *
+ * A lane whose key is parked goes to the park topic instead, record by record, when its turn comes.
+ *
  * A lane whose first record may have ended a thread runs it alone: the lane's own thread is fed no more until it is
  * empty, gets that one record, and nothing beside it until it is settled.
  *
  * Invariant: a lane is either idle, or in one place: in one thread's ready lanes, held by its partition, with a
- * thread, or waiting for a retry.
+ * thread, leaving, or waiting for a retry.
  */
 import { assert } from '../errors.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
@@ -27,7 +29,15 @@ export class Dispatcher {
   readonly #alone: readonly { readonly waiting: Lane[]; runs: boolean }[];
   #first = 0;
 
-  constructor(threads: readonly ExecutorThread[], { affinity }: Pick<ResolvedOptions, 'affinity'>) {
+  readonly #onFollows: (lane: Lane) => void;
+
+  /** @param onFollows is given the lanes whose head goes to the park topic instead of a thread */
+  constructor(
+    threads: readonly ExecutorThread[],
+    { affinity }: Pick<ResolvedOptions, 'affinity'>,
+    onFollows: (lane: Lane) => void = () => assert(false, 'a record was to follow a parked key, and nothing is parked'),
+  ) {
+    this.#onFollows = onFollows;
     this.#threads = threads;
     this.#ready = threads.map(() => new ReadyLanes());
     this.#alone = threads.map(() => ({ waiting: [], runs: false }));
@@ -113,10 +123,16 @@ export class Dispatcher {
   #take(thread: number): Lane | undefined {
     const lanes = this.#ready[thread] as ReadyLanes;
     for (let lane = lanes.pop(); lane !== undefined; lane = lanes.pop()) {
-      if (lane.partition.handsOut && lane.partition.admits(lane, 1) === 1) return lane;
-      this.#hold(lane);
+      if (!lane.partition.handsOut || lane.partition.admits(lane, 1) === 0) this.#hold(lane);
+      else if (lane.mustFollow) this.#follow(lane);
+      else return lane;
     }
     return undefined;
+  }
+
+  #follow(lane: Lane): void {
+    lane.state = 'idle';
+    this.#onFollows(lane);
   }
 
   /** The partition hands nothing out, or the offset map has no room for this lane's first record. */

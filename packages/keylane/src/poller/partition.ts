@@ -10,18 +10,29 @@ import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lease, Leases } from '../wire/leases.ts';
 import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
-import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition } from './client.ts';
+import {
+  type ClientRecord,
+  type CommittedOffset,
+  headerOf,
+  type PartitionStatistics,
+  type TopicPartition,
+} from './client.ts';
 import type { Timer } from './clock.ts';
 import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
+import { Flood } from './flood.ts';
 import { Lane, type LanePartition } from './lane.ts';
 import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
 import { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, rangesBelow } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
+import { ParkedKeys } from './parked-keys.ts';
 
 /** What all partitions of a consumer share. */
 export interface PartitionShared {
-  readonly options: Pick<ResolvedOptions, 'bufferedRecordsPerPartitionMax' | 'offsetMapCharactersMax'>;
+  readonly options: Pick<
+    ResolvedOptions,
+    'bufferedRecordsPerPartitionMax' | 'offsetMapCharactersMax' | 'deadLetter' | 'park'
+  >;
   /** How many threads lanes may prefer. */
   readonly threads: number;
   readonly laneKey: (record: ClientRecord) => string | undefined;
@@ -37,16 +48,23 @@ export class Partition implements LanePartition {
   state: 'active' | 'draining' | 'closed' = 'active';
   /** Paused by the application: fetched no further, handed out no further. */
   userPaused = false;
+  /** Too many of its records were exhausted: nothing more is handed out until the application resumes it. */
+  halted = false;
+  /** The keys whose records go to the park topic; `undefined` where none ever do. */
+  parked: ParkedKeys | undefined;
   /** Whether the client was told to pause it, for whatever reason. */
   clientPaused = false;
   /** Records registered and not complete, and what they count against the byte budget. */
   bufferedRecords = 0;
   bufferedBytes = 0;
+  /** Of the buffered ones: those behind keys whose first record waits for its next attempt. */
+  waitingRecords = 0;
   inFlight = 0;
   /** What the group has committed, as the broker says; undefined where it has nothing. */
   committed: number | undefined = undefined;
   /** What the client's statistics said last; undefined before the first. */
   statistics: PartitionStatistics | undefined = undefined;
+  /** Lanes whose head waits for its next attempt. */
   readonly waiting: Map<Lane, Timer> = new Map();
 
   readonly topic: string;
@@ -63,11 +81,14 @@ export class Partition implements LanePartition {
   /** False until the first record came. */
   #begun = false;
   #leaderEpoch = -1;
+  /** From the first exhausted record on. */
+  #flood: Flood | undefined = undefined;
 
   constructor({ topic, partition }: TopicPartition, shared: PartitionShared) {
     this.topic = topic;
     this.partition = partition;
     this.#shared = shared;
+    this.parked = shared.options.park && new ParkedKeys();
     this.lease = shared.leases.grant();
     this.tracker = new OffsetTracker(offsetMapLimits(shared.options.offsetMapCharactersMax));
   }
@@ -84,19 +105,24 @@ export class Partition implements LanePartition {
   }
 
   get handsOut(): boolean {
-    return this.state === 'active' && !this.userPaused;
+    return this.state === 'active' && !this.userPaused && !this.halted && this.parked?.known !== false;
   }
 
   /** True when no more should be fetched for this partition. */
   get full(): boolean {
     const { bufferedRecordsPerPartitionMax } = this.#shared.options;
-    return this.bufferedRecords >= bufferedRecordsPerPartitionMax || this.tracker.loadOfAll > 1;
+    return this.#counted >= bufferedRecordsPerPartitionMax || this.tracker.loadOfAll > 1;
   }
 
   /** True once enough is free to make it worth fetching again what a pause threw away. */
   get relieved(): boolean {
     const { bufferedRecordsPerPartitionMax } = this.#shared.options;
-    return this.bufferedRecords <= bufferedRecordsPerPartitionMax / 2 && this.tracker.loadOfAll <= 1 / 2;
+    return this.#counted <= bufferedRecordsPerPartitionMax / 2 && this.tracker.loadOfAll <= 1 / 2;
+  }
+
+  /** What waits behind failing keys counts only past as much again: it must not stop the healthy ones. */
+  get #counted(): number {
+    return this.bufferedRecords - Math.min(this.waitingRecords, this.#shared.options.bufferedRecordsPerPartitionMax);
   }
 
   /**
@@ -115,6 +141,7 @@ export class Partition implements LanePartition {
     this.bufferedRecords += 1;
     this.bufferedBytes += bytes;
     this.#shared.budget.add(bytes);
+    if (lane.state === 'waiting') this.#addWaiting(1);
     return delivery;
   }
 
@@ -140,6 +167,11 @@ export class Partition implements LanePartition {
   beginAt({ offset, ranges }: { readonly offset: number; readonly ranges: OffsetRanges }): void {
     this.tracker.restore(offset, ranges);
     this.#committedVersion = -1;
+  }
+
+  /** Whatever the broker confirmed, it may have something older now. */
+  doubt(): void {
+    if (this.#committedVersion > 0) this.#committedVersion = -1;
   }
 
   /** Whether a commit would tell the broker anything new. */
@@ -170,21 +202,45 @@ export class Partition implements LanePartition {
 
   /** How many of the lane's first `count` records may be handed out: with more, the offset map might not fit. */
   admits(lane: Lane, count: number): number {
-    if (this.tracker.loadOfAll <= 1) return count;
+    // Of a parked key it is to be seen record by record where they go.
+    const most = this.parked?.has(lane.key) === true ? Math.min(count, 1) : count;
+    if (this.tracker.loadOfAll <= 1) return most;
     let admitted = 0;
-    for (let delivery = lane.head; delivery !== undefined && admitted < count; delivery = delivery.next) {
+    for (let delivery = lane.head; delivery !== undefined && admitted < most; delivery = delivery.next) {
       if (this.tracker.load(delivery.ticket) > 1) break;
       admitted += 1;
     }
     return admitted;
   }
 
-  complete(delivery: Delivery): void {
+  complete(delivery: Delivery, wasExhausted = false): void {
     if (this.state === 'closed') return;
     this.tracker.complete(delivery.ticket);
+    if (!wasExhausted) this.#flood?.completed();
     this.bufferedRecords -= 1;
     this.bufferedBytes -= delivery.bytes;
     this.#shared.budget.remove(1, delivery.bytes);
+  }
+
+  wait(lane: Lane, timer: Timer): void {
+    this.waiting.set(lane, timer);
+    this.#addWaiting(lane.length);
+  }
+
+  endWait(lane: Lane): void {
+    if (this.waiting.delete(lane)) this.#addWaiting(-lane.length);
+  }
+
+  exhaust(): boolean {
+    this.#flood ??= new Flood(this.#shared.options.deadLetter);
+    if (this.#flood.isOver()) this.halted = true;
+    return !this.halted;
+  }
+
+  /** The application wants it to go on. */
+  unhalt(): void {
+    this.halted = false;
+    this.#flood = undefined;
   }
 
   hold(lane: Lane): void {
@@ -233,7 +289,13 @@ export class Partition implements LanePartition {
   #stopRetries(): void {
     for (const timer of this.waiting.values()) timer.stop();
     this.waiting.clear();
+    this.#addWaiting(-this.waitingRecords);
     this.#held = [];
+  }
+
+  #addWaiting(records: number): void {
+    this.waitingRecords += records;
+    this.#shared.budget.waiting += records;
   }
 
   #laneOf(key: string | undefined, age: number): Lane {
@@ -255,7 +317,8 @@ function bytesOf({ key, value, headers }: ClientRecord): number {
   if (value !== null) bytes += value.length;
   if (headers === undefined) return bytes;
   for (const header of headers) {
-    for (const name in header) bytes += name.length + (header[name] as Buffer).length;
+    const [name, content] = headerOf(header);
+    bytes += name.length + content.length;
   }
   return bytes;
 }

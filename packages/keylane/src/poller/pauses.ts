@@ -1,6 +1,6 @@
 /**
- * The one place that decides which partitions the client is told to pause: those the application paused, those that
- * hold too much, and all of them while the buffer stays full. Runs on the poller's thread.
+ * The one place that decides which partitions the client is told to pause: those the application paused, those whose
+ * hand-out stopped, those that hold too much, and all of them while the buffer stays full. Runs on the poller's thread.
  *
  * A pause throws away what the client has fetched, so it is the last means of back-pressure, not the first: the
  * poller just asks for no more than there is room for.
@@ -79,7 +79,11 @@ export class Pauses {
   /** What drains is given back soon: resuming it would only fetch what nobody takes. */
   #wanted(partition: Partition): boolean {
     return (
-      this.#all !== undefined || partition.state === 'draining' || partition.userPaused || this.#full.has(partition)
+      this.#all !== undefined ||
+      partition.state === 'draining' ||
+      partition.userPaused ||
+      partition.halted ||
+      this.#full.has(partition)
     );
   }
 }

@@ -2,6 +2,7 @@
  * The port for what Keylane itself produces: dead letters and parked records. `confluent-producer.ts` implements it;
  * the simulator and the unit tests implement it in memory.
  */
+import type { KafkaError } from '../errors.ts';
 import type { RecordHeader } from '../wire/record.ts';
 import type { PartitionOffset } from './client.ts';
 
@@ -24,9 +25,11 @@ export interface Producer {
   partitions(topic: string): Promise<number | undefined>;
   /**
    * Resolves with where the record went once all in-sync replicas have it (idempotent, `acks=all`). Rejects with a
-   * KafkaError (`ERR_PRODUCE`) where the brokers refuse it. Records of one partition keep the order of the calls.
+   * KafkaError (`ERR_PRODUCE`) where the brokers refuse it for good; while they are only away it is tried again for as
+   * long as it takes, and `onDelayed` hears of it, once. Records of one partition keep the order of the calls, but one
+   * that is refused does not stop those behind it: where their order counts, await each.
    */
-  produce(record: OutgoingRecord): Promise<PartitionOffset>;
+  produce(record: OutgoingRecord, onDelayed?: (error: KafkaError) => void): Promise<PartitionOffset>;
   /** Waits for what is under way, for at most `timeoutMs`, and frees everything. Never rejects. */
   disconnect(timeoutMs: number): Promise<void>;
 }

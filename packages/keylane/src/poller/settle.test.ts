@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
-import { pass, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
+import { pass, RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
 import { HandlerError, InvariantError, type KeylaneError, ThreadLostError } from '../errors.ts';
 import { Events } from '../events.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
@@ -11,7 +11,7 @@ import { Partition } from './partition.ts';
 import type { RetryPolicy } from './retry.ts';
 import { Settle } from './settle.ts';
 
-const RETRY: RetryPolicy = { attemptsMax: 3, delayMs: 100, delayMaxMs: 1_000, factor: 2, jitter: 'none' };
+const RETRY: RetryPolicy = { ...RESOLVED.retry, attemptsMax: 3, delayMs: 100, delayMaxMs: 1_000, jitter: 'none' };
 
 /** A thread that takes all it is given; `sent` tells which records, as `key@offset`. */
 function openThread(sent: string[]): ExecutorThread {
@@ -35,7 +35,9 @@ function settleOver(retry: Partial<RetryPolicy> = {}) {
   events.on('warning', (error) => void seen.warnings.push(error));
   const dispatcher = new Dispatcher([openThread(sent)], { affinity: 'preferred' });
   const settle = new Settle({
-    options: { retry: { ...RETRY, ...retry } },
+    options: { ...RESOLVED, retry: { ...RETRY, ...retry } },
+    leaving: undefined as never,
+    onHalted: () => expect.unreachable('nothing is halted here'),
     clock,
     random: () => 0.5,
     events,
