@@ -3,7 +3,8 @@
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
 import type { ResolvedOptions } from '../src/options.ts';
-import type { LanePartition } from '../src/poller/lane.ts';
+import type { Lane } from '../src/poller/lane.ts';
+import { BreakerWatch } from './breaker-watch.ts';
 import { FakeClient } from './fake-client.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type FakeCluster, nameOf, placeOf } from './fake-cluster.ts';
@@ -12,7 +13,7 @@ import type { FakeGroup } from './fake-group.ts';
 import { FakeProcess } from './fake-process.ts';
 import { checkBooks, checkClosed, type Invariants } from './invariants.ts';
 import type { Random } from './random.ts';
-import { type Poison, Runs } from './runs.ts';
+import { type Outage, type Poison, Runs } from './runs.ts';
 import type { Weather } from './weather.ts';
 
 /** However full the buffer is, the client is asked for records: rebalances and answers wait for that. */
@@ -26,6 +27,7 @@ export interface World {
   readonly cluster: FakeCluster;
   readonly group: FakeGroup;
   readonly poison: Poison;
+  readonly outage: Outage;
   readonly invariants: Invariants;
 }
 
@@ -35,7 +37,9 @@ export class Instance {
   readonly #world: World;
   readonly #options: ResolvedOptions;
   readonly #runs: Runs;
+  readonly #breakerWatch: BreakerWatch = new BreakerWatch();
   #consumer: RunningConsumer | undefined = undefined;
+  #startFailed = false;
   #closing = false;
   #closingSince = 0;
   /** Until then a close waits for what runs. */
@@ -57,20 +61,22 @@ export class Instance {
       onAssigned: (at) => invariants.onAssigned(at),
       onGivenBack: (names, askedAt) => this.#onGivenBack(names, askedAt),
       onDisconnect: (askedAt) => this.#onDisconnect(askedAt),
+      // Its process goes at last, and the group learns that by its silence.
+      onHung: () => clock.after(world.weather.sessionMs, () => this.#expire()),
       onViolation: (text) => invariants.violation(text),
     });
     const executor = new FakeExecutor(options.threads, options.concurrencyPerThread, {
       process,
       random,
       runs: this.#runs,
-      onSent: ({ partition }) => this.#onSent(partition),
+      onSent: (lane) => this.#onSent(lane),
       onClose: () => this.#onThreadsEnd(),
     });
     const port = { client: this.client, producer: undefined, reader: undefined, executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
     void start(options, surroundings).then(
       (consumer) => this.#onStarted(consumer),
-      (error: Error) => invariants.violation(`the start failed: ${error.stack}`),
+      (error: Error) => this.#onStartFailed(error),
     );
   }
 
@@ -86,7 +92,7 @@ export class Instance {
   /** Nothing will ever happen in it again. */
   get gone(): boolean {
     const { killed } = this.#process;
-    return killed || this.#consumer?.state === 'closed' || this.#consumer?.state === 'failed';
+    return killed || this.#startFailed || this.#consumer?.state === 'closed' || this.#consumer?.state === 'failed';
   }
 
   /** Its consumer, once it has started; `undefined` while it closes. */
@@ -110,15 +116,21 @@ export class Instance {
 
   close(drainTimeoutMs: number = this.#options.drainTimeoutMs): void {
     if (this.#consumer === undefined || this.#closing) return;
-    const { random, clock, invariants } = this.#world;
-    this.#closing = true;
-    this.#closingSince = clock.now();
-    this.#drainEnds = clock.now() + drainTimeoutMs;
+    const { random, invariants } = this.#world;
+    this.#onClosing(drainTimeoutMs);
     for (let calls = random.chance(0.2) ? 2 : 1; calls > 0; calls -= 1) {
       this.#consumer
         .close({ drainTimeoutMs })
         .catch((error: Error) => invariants.violation(`close rejected: ${error.stack}`));
     }
+  }
+
+  /** It closes, because it was told to or because it failed. */
+  #onClosing(drainTimeoutMs: number): void {
+    const now = this.#world.clock.now();
+    this.#closing = true;
+    this.#closingSince = now;
+    this.#drainEnds = now + drainTimeoutMs;
   }
 
   /** As `kill -9` does it: none of its callbacks ever runs again, and the group learns it by its silence. */
@@ -184,12 +196,15 @@ export class Instance {
 
   /** A rebalance that was under way when the close began is answered before the client leaves. */
   #onDisconnect(askedAt: number | undefined): void {
-    if (askedAt !== undefined && askedAt < this.#closingSince)
+    if (askedAt !== undefined && askedAt < this.#closingSince && this.client.faults.first === undefined)
       this.#world.invariants.violation('the client left the group with a rebalance unanswered');
   }
 
-  #onSent(partition: LanePartition): void {
+  #onSent(lane: Lane): void {
     const { invariants } = this.#world;
+    const { partition } = lane;
+    const wrong = this.#breakerWatch.onSent(lane);
+    if (wrong !== undefined) invariants.violation(wrong);
     const name = nameOf(partition);
     if (partition.state !== 'active') invariants.violation(`${name} was handed out while it was ${partition.state}`);
     if (this.#paused.has(name)) invariants.violation(`${name} was handed out while it was paused`);
@@ -206,12 +221,30 @@ export class Instance {
     const { invariants } = this.#world;
     this.#consumer = consumer;
     consumer.on('warning', () => undefined);
-    consumer.closed.then(
-      () => {
-        const wrong = checkClosed(consumer, this.#process.pending);
-        if (wrong !== undefined) invariants.violation(wrong);
-      },
-      (error: Error) => invariants.violation(`the consumer failed: ${error.stack}`),
-    );
+    this.#breakerWatch.listen(consumer);
+    consumer.on('state', ({ to }) => {
+      if (to === 'draining' && !this.#closing) this.#onClosing(this.#options.drainTimeoutMs);
+    });
+    const onClosed = (error?: Error) => {
+      const wrong = checkClosed(consumer, this.#process.pending) ?? this.#checkFailure(error);
+      if (wrong !== undefined) invariants.violation(wrong);
+    };
+    consumer.closed.then(() => onClosed(), onClosed);
+  }
+
+  #onStartFailed(error: Error): void {
+    const { pending } = this.#process;
+    const left =
+      pending > 0 || this.client.connected ? `after a start that failed ${pending} timers are pending` : undefined;
+    const wrong = left ?? this.#checkFailure(error);
+    if (wrong !== undefined) this.#world.invariants.violation(wrong);
+    this.#startFailed = true;
+  }
+
+  /** It fails with what its client threw first, and with nothing else. */
+  #checkFailure(error: Error | undefined): string | undefined {
+    const { first } = this.client.faults;
+    if (error === first) return undefined;
+    return error === undefined ? `it closed as if nothing was, but ${first?.message}` : `it failed: ${error.stack}`;
   }
 }

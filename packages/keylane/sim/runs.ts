@@ -3,6 +3,7 @@
  * nothing afterwards.
  */
 import type { ClientRecord } from '../src/poller/client.ts';
+import type { Clock } from '../src/poller/clock.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { FakeClient } from './fake-client.ts';
 import { nameOf } from './fake-cluster.ts';
@@ -24,10 +25,17 @@ export interface Run {
 /** Which records kill the thread that runs them, and how often they still will. */
 export type Poison = Map<ClientRecord, number>;
 
+/** Until then everything fails that runs, unless its thread dies. */
+export interface Outage {
+  endsAt: number;
+}
+
 export interface RunsParts {
   readonly random: Random;
   readonly weather: Weather;
   readonly poison: Poison;
+  readonly outage: Outage;
+  readonly clock: Clock;
   readonly group: FakeGroup;
   readonly client: () => FakeClient;
   readonly invariants: Invariants;
@@ -94,11 +102,11 @@ export class Runs {
   }
 
   #end(record: ClientRecord): Run['ends'] {
-    const { random, weather, poison } = this.#parts;
+    const { random, weather, poison, outage, clock } = this.#parts;
     const kills = poison.get(record) ?? 0;
     if (kills > 0) poison.set(record, kills - 1);
     if (kills > 0 || random.chance(weather.threadDies)) return 'kills';
-    if (random.chance(weather.fails)) return 'failed';
+    if (clock.now() < outage.endsAt || random.chance(weather.fails)) return 'failed';
     return random.chance(weather.timesOut) ? 'timeout' : 'completed';
   }
 

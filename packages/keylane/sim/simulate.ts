@@ -12,7 +12,7 @@ import { LEADER_EPOCHS } from './flags.ts';
 import { Instance, type World } from './instance.ts';
 import { Invariants } from './invariants.ts';
 import { Random } from './random.ts';
-import type { Poison } from './runs.ts';
+import type { Outage, Poison } from './runs.ts';
 import { type Weather, weatherOf } from './weather.ts';
 
 /** What a run came to. */
@@ -49,6 +49,7 @@ class Simulation {
   readonly #cluster: FakeCluster;
   readonly #group: FakeGroup;
   readonly #poison: Poison = new Map();
+  readonly #outage: Outage = { endsAt: 0 };
   /** Those that may still do something. */
   #instances: Instance[] = [];
 
@@ -109,6 +110,7 @@ class Simulation {
       cluster: this.#cluster,
       group: this.#group,
       poison: this.#poison,
+      outage: this.#outage,
       invariants: this.invariants,
     };
     this.#instances.push(new Instance(this.#options, world));
@@ -150,6 +152,7 @@ class Simulation {
     if (random.chance(weather.kills)) victim?.kill();
     if (random.chance(weather.freezes)) victim?.freeze(random.chance(0.5), random.next() * weather.sessionMs * 4);
     if (random.chance(weather.disturbances)) this.#group.disturb();
+    if (random.chance(weather.outages)) this.#outage.endsAt = this.#clock.now() + random.next() * weather.outageMaxMs;
     const at = random.pick([...this.#cluster.partitions.values()]);
     if (random.chance(weather.deletions)) this.#delete(at);
     if (LEADER_EPOCHS && random.chance(weather.truncations)) this.#truncate(at);
@@ -230,12 +233,23 @@ function optionsOf(random: Random, weather: Weather) {
     recordsPerPollMax: random.pick([1, 7, 100]),
     commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),
     commitRecordsMax: random.pick([1, 20, 1_000]),
+    ...(random.chance(0.4) && { breaker: breakerOf(random) }),
     drainTimeoutMs: weather.calm ? 1_000_000 : random.pick([0, 50, 20_000, 20_000]),
     retry: {
-      attemptsMax: 1_000,
+      attemptsMax: 1_000_000,
       delayMs: random.pick([0, 10, 100]),
       delayMaxMs: 200,
       waitingRecordsMax: random.pick([0, 1, bufferedRecordsMax]),
     },
+  };
+}
+
+function breakerOf(random: Random) {
+  return {
+    failureShareMax: random.pick([0, 0.1, 0.5, 0.9]),
+    windowMs: random.pick([10, 100, 10_000]),
+    recordsMin: random.pick([1, 5, 20]),
+    openMs: random.pick([1, 20, 200]),
+    openMsMax: random.pick([200, 1_000]),
   };
 }

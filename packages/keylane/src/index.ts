@@ -20,6 +20,7 @@ export {
 } from './errors.ts';
 export type { ConsumerEvents, ConsumerState, Listener } from './events.ts';
 export type { ConsumerOptions, Ordering } from './options.ts';
+export type { BreakerPolicy, BreakerState } from './poller/breaker.ts';
 export type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
 export type { DeadLetterPolicy } from './poller/dead-letter.ts';
 export type { DeadLetterFacts, DeadLetterHeaders } from './poller/dead-letter-headers.ts';
@@ -34,7 +35,13 @@ export {
   retry,
   type Verdict,
 } from './poller/verdict.ts';
-export type { ConsumerSnapshot, PartitionSnapshot, RunningRecord, ThreadSnapshot } from './snapshot.ts';
+export type {
+  BreakerSnapshot,
+  ConsumerSnapshot,
+  PartitionSnapshot,
+  RunningRecord,
+  ThreadSnapshot,
+} from './snapshot.ts';
 export {
   type AnyHandler,
   bytes,

@@ -3,17 +3,17 @@
  * else.
  */
 
-import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { ResourceLimits } from 'node:worker_threads';
 import { z } from 'zod';
 import { ConfigurationError, type HandlerError } from './errors.ts';
+import { type BreakerPolicy, defaultIsFailure } from './poller/breaker.ts';
 import { type DeadLetterPolicy, defaultDeadLetterTopic } from './poller/dead-letter.ts';
 import { defaultParkTopic, type ParkPolicy } from './poller/park.ts';
 import type { RetryPolicy } from './poller/retry.ts';
 import { topicPattern } from './poller/topic-pattern.ts';
 import { DISPOSALS, type Disposal, type FailureContext, type Verdict } from './poller/verdict.ts';
+import { usableCpus } from './usable-cpus.ts';
 import type { AnyHandler, HandleFunction, KafkaRecord } from './worker/handler.ts';
 
 /** Whether records wait for one another: those of one key, of one partition, or none. */
@@ -116,6 +116,12 @@ export interface ConsumerOptions {
    * its first record is handed out, so that parked keys stay so over restarts.
    */
   readonly park?: Partial<ParkPolicy>;
+  /**
+   * Stops the hand-out while what the handlers depend on is down: too large a share of failures opens the breaker, then
+   * one record at a time is tried, and the first that completes closes it. Partitions stay ours meanwhile, and what
+   * fails uses up no attempt. Default: no breaker; `{}` for one with its defaults.
+   */
+  readonly breaker?: Partial<BreakerPolicy>;
   /** Handed to each thread's `open`, by structured clone. */
   readonly handlerData?: unknown;
   /** Limits, environment and arguments of the handler threads, as Node's `Worker` takes them. */
@@ -140,12 +146,14 @@ export interface ConsumerOptions {
 export type ResolvedOptions = Readonly<
   Omit<
     Required<ConsumerOptions>,
-    'retry' | 'deadLetter' | 'park' | 'onError' | 'orderingKey' | 'signal' | 'handler'
+    'retry' | 'deadLetter' | 'park' | 'breaker' | 'onError' | 'orderingKey' | 'signal' | 'handler'
   > & {
     retry: RetryPolicy;
     deadLetter: DeadLetterPolicy;
     /** `undefined` where nothing is ever parked. */
     park: ParkPolicy | undefined;
+    /** `undefined` where there is none. */
+    breaker: BreakerPolicy | undefined;
     onError: ConsumerOptions['onError'] | undefined;
     orderingKey: ConsumerOptions['orderingKey'] | undefined;
     signal: AbortSignal | undefined;
@@ -274,6 +282,18 @@ const schema = z.strictObject({
       topic: z.union([z.string().min(1), functionSchema<typeof defaultParkTopic>()]).default(() => defaultParkTopic),
     })
     .optional(),
+  breaker: z
+    .strictObject({
+      failureShareMax: z.number().min(0).lt(1).default(0.5),
+      windowMs: duration(10).default(10_000),
+      recordsMin: count.default(20),
+      openMs: duration(1).default(5_000),
+      openMsMax: duration(1).optional(),
+      isFailure: functionSchema<BreakerPolicy['isFailure']>().default(() => defaultIsFailure),
+    })
+    .refine(({ openMs, openMsMax = openMs }) => openMsMax >= openMs, 'openMsMax must not be below openMs')
+    .transform((breaker) => ({ ...breaker, openMsMax: breaker.openMsMax ?? Math.max(breaker.openMs, 60_000) }))
+    .optional(),
   handlerData: z.unknown().optional(),
   threadOptions: z
     .strictObject({
@@ -318,17 +338,4 @@ function describe(issue: z.core.$ZodIssue): string[] {
 function handlerUrl(handler: URL | string): string {
   if (handler instanceof URL) return handler.href;
   return /^(file|data):/.test(handler) ? handler : pathToFileURL(handler).href;
-}
-
-/** The CPUs this process may use: what the scheduler says, less where the container has a quota. */
-function usableCpus(): number {
-  const cpus = availableParallelism();
-  try {
-    // cgroup v2: "max 100000", or the quota and the period in microseconds.
-    const [quota, period] = readFileSync('/sys/fs/cgroup/cpu.max', 'utf8').trim().split(' ');
-    if (quota === 'max') return cpus;
-    return Math.max(1, Math.min(cpus, Math.ceil(Number(quota) / Number(period))));
-  } catch {
-    return cpus;
-  }
 }

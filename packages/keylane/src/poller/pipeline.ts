@@ -5,21 +5,23 @@
  *     client ◄─ committer ◄─ partition.complete ◄─ settle ◄──────────────┘
  */
 
-import { FloodError, InvariantError, KafkaError, type KeylaneError } from '../errors.ts';
+import { FloodError, InvariantError, type KafkaError, type KeylaneError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { Executor, ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Assignment } from './assignment.ts';
+import { Breaker, type BreakerPolicy } from './breaker.ts';
 import { Budget } from './budget.ts';
 import type { Client, ClientListener, TopicPartition } from './client.ts';
 import type { Clock } from './clock.ts';
 import { CloseSteps } from './close-steps.ts';
 import { Committer } from './committer.ts';
-import { deadLetterTopicOf } from './dead-letter.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type Guard, guardWith } from './guard.ts';
+import type { Lane } from './lane.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
+import { missingDeadLetterTopics, missingTopic } from './missing-topics.ts';
 import { Outbox } from './outbox.ts';
 import { Parking, type TopicReader } from './parking.ts';
 import type { Partition } from './partition.ts';
@@ -39,7 +41,6 @@ const HUNG_HANDLER_CLOSE_MS = 500;
 /** Of that: for the call of `consume` under way. It waits for no records; the rest is to leave the group. */
 const LAST_POLL_MS = 1_000;
 const PRODUCER_CLOSE_MS = 2_000;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** The client repeats itself many times a second while a broker is away; one warning of a kind in this time will do. */
 const TELL_AGAIN_MS = 10_000;
 
@@ -65,6 +66,7 @@ export class Pipeline {
   readonly dispatcher: Dispatcher;
   readonly settle: Settle;
   readonly leaving: Leaving;
+  readonly breaker: Breaker | undefined;
   readonly #parts: PipelineParts;
   readonly #guard: Guard;
   readonly #onFatal: (error: KeylaneError) => void;
@@ -116,11 +118,17 @@ export class Pipeline {
         this.#applyUserPauses(partitions);
         this.#parking?.load(partitions);
       },
-      onRebalancing,
+      onRebalancing: (underWay) => {
+        onRebalancing(underWay);
+        // A breaker's probe may have gone with its partition.
+        if (!underWay) this.dispatcher.dispatch();
+      },
       onFatal,
     });
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
-    this.dispatcher = new Dispatcher(executor.threads, options, (lane) => this.leaving.follow(lane));
+    this.breaker = options.breaker && this.#makeBreaker(options.breaker, clock);
+    const onFollows = (lane: Lane) => this.leaving.follow(lane);
+    this.dispatcher = new Dispatcher(executor.threads, options, onFollows, this.breaker);
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
     const onError = (error: KafkaError) => this.#onError(error);
     this.#poller = new Poller({ guard, client, clock, budget, pauses, assignment, dispatcher, onError });
@@ -140,12 +148,23 @@ export class Pipeline {
       events,
       dispatcher,
       leaving: this.leaving,
+      breaker: this.breaker,
       onSettled: () => this.#onSettled(),
       onHalted: (partition) => pauses.apply([partition as Partition]),
       onFatal,
     });
     this.#committer = new Committer({ options, client, clock, events, store: assignment });
     this.#parking = this.#makeParking(clock);
+  }
+
+  #makeBreaker(policy: BreakerPolicy, clock: Clock): Breaker {
+    return new Breaker({
+      policy,
+      clock,
+      events: this.#parts.events,
+      onReleased: (lane) => this.dispatcher.enqueue(lane),
+      onRoom: () => this.dispatcher.dispatch(),
+    });
   }
 
   #makeParking(clock: Clock): Parking | undefined {
@@ -172,21 +191,10 @@ export class Pipeline {
     await Promise.race([client.connect(this.#clientListener(), options.startTimeoutMs), aborted]);
     await Promise.race([producer?.connect(options.startTimeoutMs), aborted]);
     const missing = await Promise.race([client.subscribe(options.topics), aborted]);
-    const missingToo = await Promise.race([this.#missingDeadLetterTopics(), aborted]);
+    const missingToo = await Promise.race([missingDeadLetterTopics(options, producer), aborted]);
     this.#committer.start();
     this.#poller.start();
     return [...missing.map(missingTopic), ...missingToo];
-  }
-
-  /** Where dead letters are to go, as far as that can be known without a record. */
-  async #missingDeadLetterTopics(): Promise<KafkaError[]> {
-    const { options, producer } = this.#parts;
-    if (producer === undefined || options.onExhausted !== 'dead-letter') return [];
-    const literal = options.topics.filter((topic) => typeof topic === 'string');
-    const names = literal.map((topic) => deadLetterTopicOf(options.deadLetter, topic));
-    const known = [...new Set(names.filter((name) => name !== undefined))];
-    const counts = await Promise.all(known.map((name) => producer.partitions(name)));
-    return known.filter((_, index) => counts[index] === undefined).map(missingDeadLetterTopic);
   }
 
   /**
@@ -201,6 +209,7 @@ export class Pipeline {
     this.assignment.closing();
     if (drainTimeoutMs !== undefined) await this.#drain(steps, drainTimeoutMs);
     const handlersRun = this.assignment.open().some(({ inFlight }) => inFlight > 0);
+    await steps.run(() => this.breaker?.stop());
     await steps.run(() => this.#committer.stop());
     await steps.run(() => this.#outbox.stop());
     await steps.run(() => this.#parking?.stop());
@@ -318,18 +327,6 @@ export class Pipeline {
       onError: this.#guard((error) => this.#onError(error)),
     };
   }
-}
-
-function missingTopic(name: string): KafkaError {
-  const what = `topic ${name} does not exist, or this client may not see it; it is consumed as soon as it does`;
-  return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
-}
-
-function missingDeadLetterTopic(name: string): KafkaError {
-  const what =
-    `dead-letter topic ${name} does not exist, or this client may not see it: where the brokers do not create it by ` +
-    'themselves, dead letters are refused, and commits wait for them. Create it with as many partitions as its source';
-  return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {
