@@ -22,8 +22,9 @@ export interface ConsumerEvents {
   /** A record failed and will run again after `delayMs`; its key waits, every other goes on. */
   retry: { readonly error: HandlerError; readonly delayMs: number };
   /**
-   * Something is wrong that the consumer copes with: a refused commit, a lost thread, a broker that is away, a drain
-   * that ran out of time, a topic that does not exist. Where nobody listens it becomes a Node process warning.
+   * Something is wrong that the consumer copes with: a refused commit, a lost thread, a broker that is away, a drain or
+   * a step of the close that ran out of time, a topic that does not exist. Where nobody listens it becomes a Node
+   * process warning.
    */
   warning: KeylaneError;
 }
