@@ -165,9 +165,10 @@ describe.runIf(brokers.includes('real'))('a consumer on a real broker', () => {
 
   test('the broker is away when it closes: it says so, and its process ends', { timeout: 120_000 }, async () => {
     await using away = await startKafka();
-    await using cluster = await connectCluster(away.bootstrapServers);
+    const cluster = await connectCluster(away.bootstrapServers);
     await cluster.createTopic('t', 1);
     await cluster.produce([{ topic: 't', partition: 0, value: 'v' }]);
+    await cluster.close();
     const app = startApp({
       kafka: {
         ...{ 'bootstrap.servers': away.bootstrapServers, 'group.id': 'g', 'auto.offset.reset': 'earliest' },

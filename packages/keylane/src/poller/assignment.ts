@@ -100,10 +100,6 @@ export class Assignment implements OffsetStore {
       .map((partition) => partition.uncommitted());
   }
 
-  doubt(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.find(partition)?.doubt();
-  }
-
   onStatistics(statistics: readonly PartitionStatistics[]): void {
     for (const one of statistics) {
       const partition = this.find(one);

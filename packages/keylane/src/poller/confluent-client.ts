@@ -269,11 +269,10 @@ export class ConfluentClient implements Client {
   }
 
   #onCommitted(error: LibrdKafkaError | null | undefined, offsets: readonly CommitResult[] | undefined): void {
-    const answers = (offsets ?? []).map(({ topic, partition, offset, metadata, error: refusal }) => ({
+    const answers = (offsets ?? []).map(({ topic, partition, offset, error: refusal }) => ({
       topic,
       partition,
       offset: offset as number,
-      metadata: metadata ?? '',
       ...(refusal !== undefined &&
         refusal !== null && { error: toKafkaError(refusal, 'the broker refused the offset') }),
     }));
