@@ -38,6 +38,9 @@ export interface ClientParts {
   /** The network, which goes on when the process does not. */
   readonly network: Clock;
   readonly onAssigned: (at: TopicPartition) => void;
+  /** Reading goes on from another offset: because it was told to, or because it was past the end of the log. */
+  readonly onSought: (at: TopicPartition) => void;
+  readonly onReset: (at: TopicPartition, offset: number) => void;
   /** These are no longer ours; since when the group has waited for them, where it has. */
   readonly onGivenBack: (names: readonly string[], askedAt: number | undefined) => void;
   /** The client leaves the group; since when a rebalance has waited for its answer, where one does. */
@@ -109,7 +112,12 @@ export class FakeClient implements Client, MemberSide {
         if (fails) return reject(kafkaError(14));
         const known = partitions.map((at) => cluster.get(at)).filter(({ committed }) => committed >= 0);
         resolve(
-          known.map(({ topic, partition, committed, metadata }) => ({ topic, partition, offset: committed, metadata })),
+          known.map(({ committed, committedEpoch, metadata, ...at }) => ({
+            ...topicPartition(at),
+            offset: committed,
+            metadata,
+            leaderEpoch: committedEpoch,
+          })),
         );
       });
     });
@@ -120,12 +128,12 @@ export class FakeClient implements Client, MemberSide {
   }
 
   assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void {
-    const { cluster, onAssigned } = this.#parts;
+    const { cluster, onAssigned, onReset } = this.#parts;
     if (!this.#answer('assign', partitions)) return;
     for (const { offset, ...topicPartition } of partitions) {
       const at = cluster.get(topicPartition);
       const start = offset ?? Math.max(0, at.committed);
-      this.assigned.set(at.name, new Assigned(at, start));
+      this.assigned.set(at.name, new Assigned(at, start, (low) => onReset(topicPartition, low)));
       onAssigned(topicPartition);
     }
     this.wake();
@@ -142,7 +150,10 @@ export class FakeClient implements Client, MemberSide {
   seek(offset: PartitionOffset): Promise<void> {
     return new Promise((resolve) => {
       this.#later(5, () => {
-        for (const assigned of this.#own([offset], 'read again')) assigned.seek(offset.offset);
+        for (const assigned of this.#own([offset], 'read again')) {
+          assigned.seek(offset.offset);
+          this.#parts.onSought(offset);
+        }
         this.#later(2, resolve);
       });
     });
@@ -303,7 +314,10 @@ export class FakeClient implements Client, MemberSide {
     const { cluster } = this.#parts;
     const places = [...cluster.partitions.values()];
     this.#listener?.onStatistics(
-      places.map((at) => ({ ...topicPartition(at), endOffset: at.end, fetchedRecords: 0, fetchedBytes: 0 })),
+      places.map((at) => {
+        const { end: endOffset, leaderEpoch } = at;
+        return { ...topicPartition(at), endOffset, leaderEpoch, fetchedRecords: 0, fetchedBytes: 0 };
+      }),
     );
   }
 

@@ -188,6 +188,18 @@ describe('Committer.stop', () => {
     expect([await outcomeOf(flushed), over.sent().length]).toEqual([undefined, 1]);
   });
 
+  test('so do two of them, of a revoke and a close', async () => {
+    const over = committerOver({ 0: 5 });
+    const flushed = [over.flush(), over.flush()];
+    for (let refused = 0; refused < 2; refused += 1) {
+      over.answer(REBALANCING);
+      await turn();
+    }
+    over.committer.stop();
+    expect(await Promise.all(flushed.map(outcomeOf))).toEqual([undefined, undefined]);
+    expect([over.sent().length, over.clock.step()]).toEqual([2, false]);
+  });
+
   test.each([
     { name: 'not answered', answered: false },
     { name: 'answered in the same turn', answered: true },

@@ -50,7 +50,8 @@ export class Committer {
     | { readonly offsets: ReadonlyMap<string, Uncommitted>; readonly waiting: ((taken: boolean) => void)[] }
     | undefined = undefined;
   #completedAtCommit = 0;
-  #endPause: () => void = () => undefined;
+  /** Ends the pause of each flush that is in one. */
+  readonly #pauses: Set<() => void> = new Set();
   readonly #parts: CommitterParts;
 
   constructor(parts: CommitterParts) {
@@ -105,7 +106,7 @@ export class Committer {
   /** No further commits, and no waiting for an answer. */
   stop(): void {
     this.#stopped = true;
-    this.#endPause();
+    for (const end of this.#pauses) end();
     this.#interval?.stop();
     this.#answered(false);
   }
@@ -124,7 +125,13 @@ export class Committer {
       this.#answered(false);
     });
     this.#parts.client.commit(
-      offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })),
+      offsets.map(({ topic, partition, offset, metadata, leaderEpoch }) => ({
+        topic,
+        partition,
+        offset,
+        metadata,
+        leaderEpoch,
+      })),
     );
     return true;
   }
@@ -137,11 +144,13 @@ export class Committer {
   async #pause(): Promise<void> {
     if (this.#stopped) return;
     await new Promise<void>((resolve) => {
-      const timer = this.#parts.clock.after(RETRY_MS, resolve);
-      this.#endPause = () => {
+      const end = () => {
         timer.stop();
+        this.#pauses.delete(end);
         resolve();
       };
+      const timer = this.#parts.clock.after(RETRY_MS, end);
+      this.#pauses.add(end);
     });
   }
 

@@ -136,7 +136,13 @@ export class ConfluentClient implements Client {
     });
     return offsets
       .filter(({ offset }) => offset >= 0)
-      .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata: metadata ?? '' }));
+      .map(({ topic, partition, offset, metadata, leaderEpoch }) => ({
+        topic,
+        partition,
+        offset,
+        metadata: metadata ?? '',
+        leaderEpoch,
+      }));
   }
 
   watermarks({ topic, partition }: TopicPartition): Watermarks | undefined {
@@ -277,6 +283,7 @@ interface PartitionJson {
   readonly partition: number;
   readonly ls_offset: number;
   readonly hi_offset: number;
+  readonly leader_epoch: number;
   readonly fetchq_cnt: number;
   readonly fetchq_size: number;
 }
@@ -290,10 +297,11 @@ function readStatistics({ message }: { message: string }): PartitionStatistics[]
   return Object.entries(topics).flatMap(([topic, { partitions }]) =>
     Object.values(partitions)
       .filter(({ partition }) => partition >= 0)
-      .map(({ partition, ls_offset, hi_offset, fetchq_cnt, fetchq_size }) => ({
+      .map(({ partition, ls_offset, hi_offset, leader_epoch, fetchq_cnt, fetchq_size }) => ({
         topic,
         partition,
         endOffset: ls_offset >= 0 ? ls_offset : hi_offset,
+        leaderEpoch: leader_epoch,
         fetchedRecords: fetchq_cnt,
         fetchedBytes: fetchq_size,
       })),
