@@ -49,6 +49,7 @@ describe('Assignment, what the group has committed', () => {
       topic: 't',
       partition,
       endOffset: 12,
+      leaderEpoch: 2,
       fetchedRecords: 3,
       fetchedBytes: 9,
     });

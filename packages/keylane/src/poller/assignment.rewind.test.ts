@@ -187,3 +187,74 @@ describe('Assignment, a log that was cut off, overtaken', () => {
     expect([over.takeLog(), over.assignment.open()]).toEqual([[], []]);
   });
 });
+
+describe('Assignment, a log that was cut off while nobody consumed it', () => {
+  /** The group committed 100 under leader epoch 3; the log has grown past it again. */
+  const owning = (metadata = '') =>
+    TestAssignment.owning([0], {
+      committed: async () => [{ topic: 't', partition: 0, offset: 100, metadata, leaderEpoch: 3 }],
+      watermarks: () => ({ low: 0, high: 150 }),
+    });
+  /** Records of these offsets come, of this leader epoch; those that were taken in. */
+  const come = (over: TestAssignment, leaderEpoch: number, ...offsets: number[]) =>
+    offsets.filter((offset) => over.register(0, offset, { leaderEpoch }) !== undefined);
+
+  test('under the same leader it is the log that it was', async () => {
+    const over = await owning();
+    expect([come(over, 3, 100, 101), over.takeLog(), over.warnings]).toEqual([[100, 101], [], []]);
+  });
+
+  test('under a later one it is looked back, and goes on where it was if nothing was cut off', async () => {
+    const over = await owning(encodeOffsetMap(100, [105, 106]));
+    expect(come(over, 4, 100, 101)).toEqual([]);
+    await over.assignment.settled();
+    expect(over.takeLog()).toEqual(['seek t[0]@84', 'opened t[0]']);
+    expect([come(over, 3, 84, 99), come(over, 3, 100, 105), come(over, 4, 106)]).toEqual([[], [100], [106]]);
+    expect([over.warnings, over.assignment.uncommitted()]).toMatchObject([[], [{ offset: 100, leaderEpoch: 4 }]]);
+  });
+
+  test('what was cut off is found, said and consumed again', async () => {
+    const over = await owning();
+    expect(come(over, 4, 100)).toEqual([]);
+    await over.assignment.settled();
+    expect(come(over, 4, 84)).toEqual([]);
+    await over.assignment.settled();
+    expect(come(over, 3, 0, 1, 2)).toEqual([]);
+    expect(come(over, 4, 3)).toEqual([]);
+    await over.assignment.settled();
+    expect(over.takeLog().filter((line) => line.startsWith('seek'))).toEqual([
+      'seek t[0]@84',
+      'seek t[0]@0',
+      'seek t[0]@3',
+    ]);
+    expect(over.warnings).toMatchObject([{ code: 'ERR_OFFSET_BACK', expected: 100, offset: 3 }]);
+    expect(over.assignment.uncommitted()).toMatchObject([{ offset: 3, leaderEpoch: 4 }]);
+    expect(come(over, 4, 3, 4, 100)).toEqual([3, 4, 100]);
+  });
+
+  test('the offset map of what was cut off above the commit is no more', async () => {
+    const over = await owning(encodeOffsetMap(100, [102, 110]));
+    expect([come(over, 3, 100, 101, 102), come(over, 4, 103, 104)]).toEqual([
+      [100, 101],
+      [103, 104],
+    ]);
+  });
+
+  test('where nothing comes, what the client says of the leader will do, and then the end', async () => {
+    const over = await owning();
+    const statistics = { topic: 't', partition: 0, endOffset: 100, fetchedRecords: 0, fetchedBytes: 0 };
+    over.assignment.onStatistics([{ ...statistics, leaderEpoch: 3 }]);
+    await over.assignment.settled();
+    expect(over.takeLog()).toEqual([]);
+    for (let time = 0; time < 3; time += 1) {
+      over.assignment.onStatistics([{ ...statistics, leaderEpoch: 4 }]);
+      await over.assignment.settled();
+    }
+    expect(over.takeLog()).toEqual(['seek t[0]@84', 'opened t[0]']);
+    over.assignment.onEnd({ topic: 't', partition: 0, offset: 100 });
+    await over.assignment.settled();
+    over.assignment.onEnd({ topic: 't', partition: 0, offset: 100 });
+    await over.assignment.settled();
+    expect(over.takeLog()).toEqual(['seek t[0]@0', 'opened t[0]']);
+  });
+});

@@ -65,9 +65,10 @@ export class Assignment implements OffsetStore {
     const partition = this.#byTopic.get(record.topic)?.[record.partition];
     if (partition === undefined || partition.state !== 'active' || this.#closing) return undefined;
     const { position } = partition.tracker;
+    if (partition.doubts(record.leaderEpoch) && this.#looksBack(partition)) return undefined;
     if (position !== undefined && record.offset > position) this.#watch.onAhead(partition, record.offset);
     else if (position !== undefined && record.offset < position && this.#watch.isRewound(partition, record)) {
-      partition.cutOff(record.offset);
+      partition.cutOff(record);
       this.#beginAgain(partition);
       return undefined;
     }
@@ -79,6 +80,7 @@ export class Assignment implements OffsetStore {
   onEnd({ offset, ...topicPartition }: PartitionOffset): void {
     const partition = this.find(topicPartition);
     if (partition === undefined || partition.state !== 'active' || this.#closing) return;
+    if (partition.looksBack && this.#looksBack(partition)) return;
     if (offset > (partition.tracker.position ?? offset)) this.#watch.onAhead(partition, offset);
     partition.tracker.skipTo(offset);
   }
@@ -103,7 +105,11 @@ export class Assignment implements OffsetStore {
   onStatistics(statistics: readonly PartitionStatistics[]): void {
     for (const one of statistics) {
       const partition = this.find(one);
-      if (partition !== undefined) partition.statistics = one;
+      if (partition === undefined) continue;
+      partition.statistics = one;
+      // Where nothing new comes nothing else would say that there is another leader now.
+      const idle = partition.state === 'active' && !partition.clientPaused && !partition.looksBack && !this.#closing;
+      if (idle && partition.doubts(one.leaderEpoch)) this.#looksBack(partition);
     }
   }
 
@@ -249,6 +255,14 @@ export class Assignment implements OffsetStore {
     return partition;
   }
 
+  /** Whether the partition is read from further back first: another leader may have another log below its position. */
+  #looksBack(partition: Partition): boolean {
+    const log = this.#parts.client.watermarks(partition);
+    if (log === undefined || !partition.lookBack(log)) return false;
+    this.#beginAgain(partition);
+    return true;
+  }
+
   /**
    * The partition is read again from where it can be committed, as a new one that knows what the old one knew: a drain
    * and a seek, in its turn among the rebalances. Until then its records are nobody's, since they come again. Where it
@@ -264,7 +278,7 @@ export class Assignment implements OffsetStore {
         const { topic, partition } = before;
         const beginning = before.beginning;
         this.#remove([before]);
-        await client.seek({ topic, partition, offset: beginning.offset });
+        await client.seek({ topic, partition, offset: beginning.from });
         if (this.#closed) return;
         const renewed = this.#add(before);
         renewed.replace(before, beginning);

@@ -134,7 +134,13 @@ export class Committer {
     const offsets = this.#parts.store.uncommitted();
     if (offsets.length === 0) return false;
     this.#parts.client.commit(
-      offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })),
+      offsets.map(({ topic, partition, offset, metadata, leaderEpoch }) => ({
+        topic,
+        partition,
+        offset,
+        metadata,
+        leaderEpoch,
+      })),
     );
     // Only now: one that throws is not in flight, and nobody may wait for its answer.
     this.#inFlight = { offsets: new Map(offsets.map((offset) => [offsetName(offset), offset])), waiting: [] };

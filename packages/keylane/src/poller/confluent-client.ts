@@ -145,11 +145,12 @@ export class ConfluentClient implements Client {
     if (this.#resets !== undefined) this.#onGivenUp(offsets.filter(({ offset }) => !isOffset(offset)));
     return offsets
       .filter(({ offset }) => isOffset(offset))
-      .map(({ topic, partition, offset, metadata }) => ({
+      .map(({ topic, partition, offset, metadata, leaderEpoch }) => ({
         topic,
         partition,
         offset: offset as number,
         metadata: metadata ?? '',
+        leaderEpoch,
       }));
   }
 

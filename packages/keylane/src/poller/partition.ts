@@ -10,16 +10,17 @@ import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lease, Leases } from '../wire/leases.ts';
 import { type Budget, bytesOf } from './budget.ts';
-import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition } from './client.ts';
-import type { Timer } from './clock.ts';
+import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition, Watermarks } from './client.ts';
 import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
 import { Flood } from './flood.ts';
+import { KnownLog } from './known-log.ts';
 import { Lane, type LanePartition } from './lane.ts';
 import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
 import { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, rangesBelow } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 import { ParkedKeys } from './parked-keys.ts';
+import { WaitingLanes } from './waiting-lanes.ts';
 
 /** What all partitions of a consumer share. */
 export interface PartitionShared {
@@ -39,6 +40,8 @@ export interface PartitionShared {
 export interface Beginning {
   readonly offset: number;
   readonly ranges: OffsetRanges;
+  /** From here on it is read; what comes below `offset` is not taken in. */
+  readonly from: number;
 }
 
 /** What the broker answers to metadata longer than it allows. */
@@ -59,15 +62,12 @@ export class Partition implements LanePartition {
   /** Records registered and not complete, and what they count against the byte budget. */
   bufferedRecords = 0;
   bufferedBytes = 0;
-  /** Of the buffered ones: those behind keys whose first record waits for its next attempt. */
-  waitingRecords = 0;
   inFlight = 0;
   /** What the group has committed, as the broker says; undefined where it has nothing. */
   committed: number | undefined = undefined;
   /** What the client's statistics said last; undefined before the first. */
   statistics: PartitionStatistics | undefined = undefined;
-  /** Lanes whose head waits for its next attempt. */
-  readonly waiting: Map<Lane, Timer> = new Map();
+  readonly waiting: WaitingLanes;
 
   readonly topic: string;
   readonly partition: number;
@@ -80,11 +80,9 @@ export class Partition implements LanePartition {
   #committedVersion = 0;
   /** False once the broker refused an offset map: it allows less than we were told. */
   #mapFits = true;
-  /** False until the first record came. */
-  #begun = false;
-  #leaderEpoch = -1;
   /** From the first exhausted record on. */
   #flood: Flood | undefined = undefined;
+  readonly #log: KnownLog = new KnownLog();
   /** Everything from here on was made anew. */
   #cut: number = Number.POSITIVE_INFINITY;
 
@@ -93,13 +91,15 @@ export class Partition implements LanePartition {
     this.partition = partition;
     this.#shared = shared;
     this.parked = shared.options.park && new ParkedKeys();
+    this.waiting = new WaitingLanes(shared.budget);
     this.lease = shared.leases.grant();
     this.tracker = new OffsetTracker(offsetMapLimits(shared.options.offsetMapCharactersMax));
   }
 
   /** Begins at what the group committed; returns what is wrong with the metadata there, if anything is. */
-  restore({ offset, metadata }: CommittedOffset): string | undefined {
+  restore({ offset, metadata, leaderEpoch }: CommittedOffset): string | undefined {
     this.committed = offset;
+    this.#log.restore(leaderEpoch);
     const map = decodeOffsetMap(offset, metadata);
     if ('problem' in map) {
       this.tracker.restore(offset, []);
@@ -126,7 +126,7 @@ export class Partition implements LanePartition {
 
   /** What waits behind failing keys counts only past as much again: it must not stop the healthy ones. */
   get #counted(): number {
-    return this.bufferedRecords - Math.min(this.waitingRecords, this.#shared.options.bufferedRecordsPerPartitionMax);
+    return this.bufferedRecords - Math.min(this.waiting.records, this.#shared.options.bufferedRecordsPerPartitionMax);
   }
 
   /**
@@ -134,9 +134,9 @@ export class Partition implements LanePartition {
    * delivered before or the offset map says that it is complete.
    */
   register(record: ClientRecord, age: number): Delivery | undefined {
+    // What the map has from here on was made anew.
+    if (!this.#log.onRecord(record, this.tracker.position)) this.tracker.forgetRestored();
     const ticket = this.tracker.register(record.offset);
-    this.#begun = true;
-    if (record.leaderEpoch !== undefined) this.#leaderEpoch = Math.max(this.#leaderEpoch, record.leaderEpoch);
     if (ticket === undefined) return undefined;
     const lane = this.#laneOf(this.#shared.laneKey(record), age);
     const bytes = bytesOf(record);
@@ -145,29 +145,49 @@ export class Partition implements LanePartition {
     this.bufferedRecords += 1;
     this.bufferedBytes += bytes;
     this.#shared.budget.add(bytes);
-    if (lane.state === 'waiting') this.#addWaiting(1);
+    if (lane.state === 'waiting') this.waiting.grew();
     return delivery;
   }
 
   /**
-   * True for a record that lies below what was delivered already and yet is no duplicate: the log was cut off from
-   * above (its records have a later leader epoch), or is another one (it ends below where we are).
+   * Whether this record says that the log was cut off or made anew; see {@link KnownLog.isRewound}.
    *
    * @param end the log's end, as far as the client knows
    */
-  isRewound({ offset, leaderEpoch = -1 }: ClientRecord, end: number | undefined): boolean {
+  isRewound(record: ClientRecord, end: number | undefined): boolean {
     const { position } = this.tracker;
-    if (position === undefined || offset >= position) return false;
-    return !this.#begun || leaderEpoch > this.#leaderEpoch || (end !== undefined && end < position);
+    return position !== undefined && this.#log.isRewound(record, position, end);
+  }
+
+  /** Whether the log below the position may be another one, seeing that there is a leader of this epoch. */
+  doubts(leaderEpoch: number | undefined): boolean {
+    return this.#log.doubts(leaderEpoch);
+  }
+
+  /** It is read from below its position, and nothing was found there yet. */
+  get looksBack(): boolean {
+    return this.#log.looksBack;
+  }
+
+  /**
+   * Has it read from further back, below the position; until that is done there is no hand-out. False where the log
+   * has no more.
+   */
+  lookBack(log: Watermarks): boolean {
+    const { position } = this.tracker;
+    if (position === undefined || !this.#log.lookBack(position, log)) return false;
+    this.drain();
+    return true;
   }
 
   /**
    * Everything from `offset` on was made anew: it will be delivered again, and nothing of it that came before may be
    * committed any more. No further hand-out; what runs may finish, and counts below there.
    */
-  cutOff(offset: number): void {
+  cutOff({ offset, leaderEpoch }: ClientRecord): void {
     this.drain();
     this.#cut = offset;
+    this.#log.restore(leaderEpoch);
     // The broker is to learn it even where it has a later offset, or gets one now by a commit that is under way.
     this.tracker.version += 1;
   }
@@ -176,14 +196,16 @@ export class Partition implements LanePartition {
   get beginning(): Beginning {
     const { committable = this.#cut } = this.tracker;
     const completed = this.tracker.completed();
-    if (this.#cut === Number.POSITIVE_INFINITY) return { offset: committable, ranges: completed };
-    return { offset: Math.min(committable, this.#cut), ranges: rangesBelow(completed, this.#cut) };
+    const offset = Math.min(committable, this.#cut);
+    const ranges = this.#cut === Number.POSITIVE_INFINITY ? completed : rangesBelow(completed, this.#cut);
+    return { offset, ranges, from: this.#log.from(offset) };
   }
 
   /** Goes on in place of another one; the broker is to learn where, even if it has a later offset. */
   replace(before: Partition, { offset, ranges }: Beginning): void {
     this.tracker.restore(offset, ranges);
     this.#committedVersion = -1;
+    this.#log.replace(before.#log);
     this.#mapFits = before.#mapFits;
     this.committed = before.committed;
     this.statistics = before.statistics;
@@ -206,6 +228,7 @@ export class Partition implements LanePartition {
       topic,
       partition,
       offset,
+      leaderEpoch: this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch,
       metadata: this.#mapFits ? encodeOffsetMap(offset, ranges) : '',
       confirm: () => {
         this.committed = offset;
@@ -237,15 +260,6 @@ export class Partition implements LanePartition {
     this.bufferedRecords -= 1;
     this.bufferedBytes -= delivery.bytes;
     this.#shared.budget.remove(1, delivery.bytes);
-  }
-
-  wait(lane: Lane, timer: Timer): void {
-    this.waiting.set(lane, timer);
-    this.#addWaiting(lane.length);
-  }
-
-  endWait(lane: Lane): void {
-    if (this.waiting.delete(lane)) this.#addWaiting(-lane.length);
   }
 
   exhaust(): boolean {
@@ -304,15 +318,8 @@ export class Partition implements LanePartition {
   }
 
   #stopRetries(): void {
-    for (const timer of this.waiting.values()) timer.stop();
-    this.waiting.clear();
-    this.#addWaiting(-this.waitingRecords);
+    this.waiting.stop();
     this.#held = [];
-  }
-
-  #addWaiting(records: number): void {
-    this.waitingRecords += records;
-    this.#shared.budget.waiting += records;
   }
 
   #laneOf(key: string | undefined, age: number): Lane {
