@@ -84,7 +84,12 @@ const schemas: Readonly<Record<Format, SchemaInfo>> = {
  * same ids everywhere; a real registry answers with those it has.
  */
 export async function openRegistry(url: string, topics: Topics): Promise<Client> {
-  const registry = SchemaRegistryClient.newClient({ baseURLs: [url] });
+  // No attempts of its own: they would take the handler's time. Keylane tries the record again, and only its key waits.
+  const registry = SchemaRegistryClient.newClient({
+    baseURLs: [url],
+    maxRetries: 0,
+    createAxiosDefaults: { timeout: 5_000 },
+  });
   for (const format of ['avro', 'protobuf', 'json'] as const)
     await registry.register(`${topics[format]}-value`, schemas[format], false);
   return registry;

@@ -2,6 +2,9 @@
  * The example's handler in real threads: what it decodes, and what it cannot.
  */
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { type Cluster, connectCluster, type EmbeddedBroker, startEmbeddedBroker } from '@keylane/testing';
 import { type Consumer, HandlerError, startConsumer } from 'keylane';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -33,7 +36,7 @@ describe('records of a schema registry', () => {
     return { registryUrl: 'mock://keylane', topics, channel: name };
   }
 
-  function consumerOf(setting: Setting): Promise<Consumer> {
+  function consumerOf(setting: Setting, topics = Object.values(setting.topics)): Promise<Consumer> {
     return startConsumer({
       kafka: {
         'bootstrap.servers': broker.bootstrapServers,
@@ -41,7 +44,7 @@ describe('records of a schema registry', () => {
         'group.protocol': 'consumer',
         'auto.offset.reset': 'earliest',
       },
-      topics: Object.values(setting.topics),
+      topics,
       handler: new URL('../dist/handle-order.js', import.meta.url),
       handlerData: setting,
       threads: 2,
@@ -66,6 +69,25 @@ describe('records of a schema registry', () => {
       const orders = heard.filter(({ topic }) => topic === topics[format]).toSorted((a, b) => a.id - b.id);
       expect(orders).toEqual(ORDERS.map((order) => ({ topic: topics[format], key: String(order.id), ...order })));
     }
+  });
+
+  test('are tried again while the registry is away', async () => {
+    await using registry = await startRegistry(['an error', 'no answer']);
+    const mock = settingOf();
+    const produced = await encode(mock.registryUrl, mock.topics, ORDERS.slice(0, 1));
+    const topic = mock.topics.json;
+    const setting = { ...mock, registryUrl: registry.url };
+    await cluster.produce(produced.filter((one) => one.topic === topic));
+    const channel = new BroadcastChannel(setting.channel);
+    const heard = new Promise<unknown>((resolve) => {
+      channel.onmessage = ({ data }: MessageEvent) => resolve(data);
+    });
+    await using consumer = await consumerOf(setting, [topic]);
+    const retries: string[] = [];
+    consumer.on('retry', ({ error }) => void retries.push(`${error.stage} ${error.attempt}`));
+    expect(await Promise.race([heard, consumer.closed])).toMatchObject(ORDERS[0] as object);
+    channel.close();
+    expect(retries).toEqual(['deserialize 1', 'deserialize 2']);
   });
 
   const truncated = (value: Buffer) => value.subarray(0, -3);
@@ -103,3 +125,29 @@ describe('records of a schema registry', () => {
     expect(retries).toEqual([]);
   });
 });
+
+/** A registry over HTTP, as far as consumers need one; the first of them that look a schema up get this instead. */
+async function startRegistry(troubles: ('an error' | 'no answer')[]) {
+  const schemas: { schema: string }[] = [];
+  const server = createServer(async (request, response) => {
+    const isLookUp = request.method === 'GET';
+    const trouble = isLookUp ? troubles.shift() : undefined;
+    if (trouble === 'no answer') return request.socket.destroy();
+    response.writeHead(trouble === undefined ? 200 : 503, { 'content-type': 'application/json' });
+    if (trouble !== undefined) return response.end('{}');
+    const lookedUp = Number(/^\/schemas\/ids\/(\d+)/.exec(request.url ?? '')?.[1]);
+    if (isLookUp) return response.end(JSON.stringify(schemas[lookedUp - 1]));
+    const given = (await json(request)) as { schema: string };
+    const known = schemas.findIndex(({ schema }) => schema === given.schema);
+    const id = known < 0 ? schemas.push(given) : known + 1;
+    return response.end(JSON.stringify({ ...given, id }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
