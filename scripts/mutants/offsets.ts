@@ -83,7 +83,7 @@ export const OFFSETS: readonly Mutant[] = [
     changes: [
       [
         'poller/committer.ts',
-        "      this.#parts.events.emit('warning', error);\n      this.#answered(false);",
+        "      this.#parts.events.emit('warning', error);\n      this.#giveUp(false);",
         "      this.#parts.events.emit('warning', error);",
       ],
     ],

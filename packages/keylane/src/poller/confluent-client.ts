@@ -74,6 +74,7 @@ export class ConfluentClient implements Client {
   #listener: ClientListener | undefined = undefined;
   /** Settles when `connect` is through, whatever came of it. */
   #connecting: Promise<unknown> = Promise.resolve();
+  #leaving = false;
   readonly #resets: ResetWatch | undefined;
 
   constructor(kafka: KafkaOptions) {
@@ -203,6 +204,7 @@ export class ConfluentClient implements Client {
   }
 
   async disconnect(): Promise<void> {
+    this.#leaving = true;
     // A connection that is being made would otherwise outlive this.
     await this.#connecting;
     const consumer = this.#consumer;
@@ -280,13 +282,13 @@ export class ConfluentClient implements Client {
     this.#listener?.onCommitAnswered(answers, error ? toKafkaError(error, 'the broker refused the commit') : undefined);
   }
 
-  /** Answers a rebalance. While the client disconnects there may be nobody left to answer. */
+  /** Answers a rebalance. While the client leaves there may be nobody left to answer. */
   #answer(call: (consumer: Consumer) => void): void {
     if (this.#consumer === undefined) return;
     try {
       call(this.#consumer);
     } catch (error) {
-      this.#listener?.onError(toKafkaError(error as LibrdKafkaError, 'a rebalance could not be answered'));
+      if (!this.#leaving) throw toKafkaError(error as LibrdKafkaError, 'a rebalance could not be answered');
     }
   }
 }
