@@ -121,11 +121,6 @@ export const ASSIGNMENT: readonly Mutant[] = [
     ],
   },
   {
-    name: 'look-back-only-once',
-    breaks: 'it is looked back until a record is found that tells',
-    changes: [['poller/assignment.ts', 'if (partition.looksBack && this.#looksBack(partition)) return;', '']],
-  },
-  {
     name: 'empty-rebalance-unanswered',
     breaks: 'every rebalance is answered, also an empty one',
     changes: [

@@ -140,7 +140,11 @@ export const OFFSETS: readonly Mutant[] = [
     name: 'commit-without-its-leader-epoch',
     breaks: 'a log that was cut off while nobody consumed it is noticed',
     changes: [
-      ['poller/partition.ts', 'leaderEpoch: this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch,', ''],
+      [
+        'poller/partition.ts',
+        'const leaderEpoch = this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch;',
+        'const leaderEpoch = undefined;',
+      ],
     ],
   },
   {

@@ -238,6 +238,8 @@ export class Instance {
     const { invariants } = this.#world;
     this.#consumer = consumer;
     consumer.on('warning', (warning) => {
+      if (warning.code === 'ERR_COMMIT_BACK' && this.#world.weather.truncations === 0)
+        invariants.violation(warning.message);
       if (warning instanceof OffsetError) this.#cutAt.set(nameOf(warning), this.#world.clock.now());
     });
     this.#breakerWatch.listen(consumer);

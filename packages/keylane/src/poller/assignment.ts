@@ -122,9 +122,9 @@ export class Assignment implements OffsetStore {
     });
   }
 
-  #assign(assigned: readonly TopicPartition[], committed: readonly CommittedOffset[]): void {
+  #assign(assigned: readonly TopicPartition[], committed: readonly CommittedOffset[] | undefined): void {
     const { client, events, onOpened } = this.#parts;
-    const offsets = new Map(committed.map((offset) => [partitionName(offset), offset]));
+    const offsets = new Map(committed?.map((offset) => [partitionName(offset), offset]));
     client.assign(
       assigned.map(({ topic, partition }) => {
         const offset = offsets.get(partitionName({ topic, partition }))?.offset;
@@ -136,6 +136,7 @@ export class Assignment implements OffsetStore {
     const partitions = assigned.map((topicPartition) => this.#add(topicPartition));
     for (const partition of partitions) {
       const offset = offsets.get(partitionName(partition));
+      if (committed !== undefined) this.#watch.onCommitted(partition, offset);
       const problem = offset && partition.restore(offset);
       if (offset !== undefined && problem !== undefined) this.#watch.onMetadata(offset, problem);
     }
@@ -223,12 +224,12 @@ export class Assignment implements OffsetStore {
   }
 
   /** What the group has committed; without it we only know less, so a broker that does not say is no reason to wait. */
-  async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+  async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[] | undefined> {
     try {
       return await this.#parts.client.committed(partitions);
     } catch (error) {
       this.#parts.events.emit('warning', error as KafkaError);
-      return [];
+      return undefined;
     }
   }
 
@@ -295,6 +296,7 @@ export class Assignment implements OffsetStore {
   #remove(partitions: readonly Partition[]): void {
     for (const partition of partitions) {
       if (partition.state === 'closed') continue;
+      this.#watch.onLeft(partition);
       partition.close();
       const siblings = this.#byTopic.get(partition.topic) as (Partition | undefined)[];
       siblings[partition.partition] = undefined;

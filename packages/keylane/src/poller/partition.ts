@@ -65,6 +65,8 @@ export class Partition implements LanePartition {
   inFlight = 0;
   /** What the group has committed, as the broker says; undefined where it has nothing. */
   committed: number | undefined = undefined;
+  /** The leader epoch that went with it. */
+  committedEpoch: number | undefined = undefined;
   /** What the client's statistics said last; undefined before the first. */
   statistics: PartitionStatistics | undefined = undefined;
   readonly waiting: WaitingLanes;
@@ -99,6 +101,7 @@ export class Partition implements LanePartition {
   /** Begins at what the group committed; returns what is wrong with the metadata there, if anything is. */
   restore({ offset, metadata, leaderEpoch }: CommittedOffset): string | undefined {
     this.committed = offset;
+    this.committedEpoch = leaderEpoch;
     this.#log.restore(leaderEpoch);
     const map = decodeOffsetMap(offset, metadata);
     if ('problem' in map) {
@@ -208,6 +211,7 @@ export class Partition implements LanePartition {
     this.#log.replace(before.#log);
     this.#mapFits = before.#mapFits;
     this.committed = before.committed;
+    this.committedEpoch = before.committedEpoch;
     this.statistics = before.statistics;
     this.clientPaused = before.clientPaused;
     this.halted = before.halted;
@@ -224,14 +228,16 @@ export class Partition implements LanePartition {
     const { committable, version } = tracker;
     assert(committable !== undefined && this.dirty, 'a partition with nothing to commit was asked for it');
     const { offset, ranges } = this.beginning;
+    const leaderEpoch = this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch;
     return {
       topic,
       partition,
       offset,
-      leaderEpoch: this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch,
+      leaderEpoch,
       metadata: this.#mapFits ? encodeOffsetMap(offset, ranges) : '',
       confirm: () => {
         this.committed = offset;
+        this.committedEpoch = leaderEpoch;
         this.#committedVersion = version;
       },
       refuse: (error) => {
