@@ -4,6 +4,7 @@
 export { type Consumer, startConsumer } from './consumer.ts';
 export {
   ClosedError,
+  CloseError,
   ConfigurationError,
   DrainError,
   type FailureEvidence,
@@ -42,12 +43,21 @@ export type {
   ThreadSnapshot,
 } from './snapshot.ts';
 export {
+  type AnyHandler,
+  bytes,
+  type DecodeFunction,
+  type Decoder,
   defineHandler,
   type HandleFunction,
   type Handler,
   type HandlerContext,
+  json,
   type KafkaRecord,
   NonRetryableError,
   type OpenContext,
   type RecordHeader,
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  string,
 } from './worker/handler.ts';

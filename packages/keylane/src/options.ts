@@ -15,7 +15,7 @@ import { defaultParkTopic, type ParkPolicy } from './poller/park.ts';
 import type { RetryPolicy } from './poller/retry.ts';
 import { topicPattern } from './poller/topic-pattern.ts';
 import { DISPOSALS, type Disposal, type FailureContext, type Verdict } from './poller/verdict.ts';
-import type { HandleFunction, KafkaRecord } from './worker/handler.ts';
+import type { AnyHandler, HandleFunction, KafkaRecord } from './worker/handler.ts';
 
 /** Whether records wait for one another: those of one key, of one partition, or none. */
 export type Ordering = 'key' | 'partition' | 'unordered';
@@ -32,10 +32,11 @@ export interface ConsumerOptions {
   /** Topic names and regular expressions, together. An expression also takes in topics that appear later. */
   readonly topics: readonly (string | RegExp)[];
   /**
-   * A module (URL, or path to a file) whose default export handles records in threads; or a function that handles
-   * them on this thread, for I/O-bound work that needs the application's own objects.
+   * A module (URL, or path to a file) whose default export handles records in threads; or a function, or what
+   * `defineHandler` returns, that handles them on this thread, for I/O-bound work that needs the application's own
+   * objects.
    */
-  readonly handler: URL | string | HandleFunction;
+  readonly handler: URL | string | HandleFunction | AnyHandler;
   /** What must stay in order. Default `'key'`: records of one key of one partition, one after the other. */
   readonly ordering?: Ordering;
   /**
@@ -43,7 +44,10 @@ export interface ConsumerOptions {
    * `'partition'`.
    */
   readonly nullKeys?: 'unordered' | 'partition';
-  /** Names the key to order by, instead of the record's own; `null` for none. Only under `ordering: 'key'`. */
+  /**
+   * Names the key to order by, instead of the record's own; `null` for none. Only under `ordering: 'key'`. It gets the
+   * record as it came, its key and value as bytes: decoders run in the handler's thread, and this one before.
+   */
   readonly orderingKey?: (record: KafkaRecord) => string | Uint8Array | null | undefined;
   /** Handler threads. Default: the CPUs this process may use, as its container says. */
   readonly threads?: number;
@@ -154,8 +158,8 @@ export type ResolvedOptions = Readonly<
     onError: ConsumerOptions['onError'] | undefined;
     orderingKey: ConsumerOptions['orderingKey'] | undefined;
     signal: AbortSignal | undefined;
-    /** A module's URL, or the function. */
-    handler: string | HandleFunction;
+    /** A module's URL, or what runs on this thread. */
+    handler: string | HandleFunction | AnyHandler;
   }
 >;
 
@@ -191,6 +195,10 @@ const kafkaSchema = z.record(z.string(), z.unknown()).superRefine((kafka, contex
       });
     }
   }
+  if (kafka['auto.offset.reset'] === 'error' && Number(kafka['statistics.interval.ms'] ?? 1) === 0) {
+    const message = "must not be 0 with 'auto.offset.reset': 'error': that an offset is missing may show only there";
+    context.addIssue({ code: 'custom', path: ['statistics.interval.ms'], message });
+  }
   for (const [name, reason] of Object.entries(RESERVED)) {
     if (name in kafka) context.addIssue({ code: 'custom', path: [name], message: `is reserved: ${reason}` });
   }
@@ -209,14 +217,19 @@ const topicSchema = z.custom<string | RegExp>().superRefine((topic, context) => 
 
 const functionSchema = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function');
 
-const HANDLER_KINDS = 'must be a URL, a path or a function';
+const HANDLER_KINDS = 'must be a URL, a path, a function or an object with a function handle';
+
+const inlineHandler = z.custom<HandleFunction | AnyHandler>(
+  (given) => typeof given === 'function' || typeof (given as Partial<AnyHandler> | null)?.handle === 'function',
+  HANDLER_KINDS,
+);
 
 const schema = z.strictObject({
   kafka: kafkaSchema,
   topics: z.array(topicSchema).min(1, 'must name at least one topic'),
   handler: z
-    .union([z.instanceof(URL), z.string().min(1, HANDLER_KINDS), functionSchema<HandleFunction>()], HANDLER_KINDS)
-    .transform((handler) => (typeof handler === 'function' ? handler : handlerUrl(handler))),
+    .union([z.instanceof(URL), z.string().min(1, HANDLER_KINDS), inlineHandler], HANDLER_KINDS)
+    .transform((given) => (typeof given === 'string' || given instanceof URL ? handlerUrl(given) : given)),
   ordering: z.enum(['key', 'partition', 'unordered']).default('key'),
   nullKeys: z.enum(['unordered', 'partition']).default('unordered'),
   orderingKey: functionSchema<NonNullable<ConsumerOptions['orderingKey']>>().optional(),
