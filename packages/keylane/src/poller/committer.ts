@@ -62,7 +62,8 @@ export class Committer {
     | { readonly offsets: ReadonlyMap<string, Uncommitted>; readonly waiting: ((taken: boolean) => void)[] }
     | undefined = undefined;
   #completedAtCommit = 0;
-  #endPause: () => void = () => undefined;
+  /** Ends the wait of each flush that was refused; a revoke's and the close's may wait at once. */
+  readonly #pauses: Set<() => void> = new Set();
   readonly #parts: CommitterParts;
 
   constructor(parts: CommitterParts) {
@@ -120,7 +121,7 @@ export class Committer {
   /** No further commits, and no waiting for an answer. */
   stop(): void {
     this.#stopped = true;
-    this.#endPause();
+    for (const end of this.#pauses) end();
     this.#interval?.stop();
     this.#answered(false);
   }
@@ -153,11 +154,13 @@ export class Committer {
   async #pause(): Promise<void> {
     if (this.#stopped) return;
     await new Promise<void>((resolve) => {
-      const timer = this.#parts.clock.after(RETRY_MS, resolve);
-      this.#endPause = () => {
+      const end = () => {
         timer.stop();
+        this.#pauses.delete(end);
         resolve();
       };
+      const timer = this.#parts.clock.after(RETRY_MS, end);
+      this.#pauses.add(end);
     });
   }
 

@@ -84,7 +84,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    const { options, client, executor, random, events, onRebalancing } = parts;
+    const { options, client, executor, random, events } = parts;
     const onFatal = (error: KeylaneError) => {
       // After a fault of our own the state is not to be trusted: nothing is committed any more, also by a close that
       // is under way.
@@ -118,11 +118,7 @@ export class Pipeline {
         this.#applyUserPauses(partitions);
         this.#parking?.load(partitions);
       },
-      onRebalancing: (underWay) => {
-        onRebalancing(underWay);
-        // A breaker's probe may have gone with its partition.
-        if (!underWay) this.dispatcher.dispatch();
-      },
+      onRebalancing: (underWay) => this.#onRebalancing(underWay),
       onFatal,
     });
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
@@ -269,6 +265,12 @@ export class Pipeline {
       this.dispatcher.release(partition);
     }
     this.#pauses.apply(partitions);
+  }
+
+  #onRebalancing(underWay: boolean): void {
+    this.#parts.onRebalancing(underWay);
+    // A breaker's probe may have gone with its partition.
+    if (!underWay) this.dispatcher.dispatch();
   }
 
   #onSettled(): void {
