@@ -112,7 +112,7 @@ describe('imports', () => {
   });
 
   test('only the pipeline makes stations', () => {
-    const stations = ['Assignment', 'Budget', 'Committer', 'Dispatcher', 'Pauses', 'Poller', 'Settle'];
+    const stations = ['Assignment', 'Breaker', 'Budget', 'Committer', 'Dispatcher', 'Pauses', 'Poller', 'Settle'];
     const makers = library.filter((path) => stations.some((station) => read(path).includes(`new ${station}(`)));
     expect(makers).toEqual(['packages/keylane/src/poller/pipeline.ts']);
   });
