@@ -1,6 +1,6 @@
 /**
- * What tools import as `keylane/dead-letter`: reading dead letters and parked records back, whoever wrote them (Keylane,
- * Spring Kafka or Kafka Connect). Loads no Kafka client.
+ * What tools import as `keylane/dead-letter`: reading dead letters and parked records back, whoever wrote them
+ * (Keylane, Spring Kafka or Kafka Connect). Loads no Kafka client.
  */
 import { CONNECT, KEYLANE, SPRING } from './poller/dead-letter-headers.ts';
 import type { RecordHeader } from './wire/record.ts';
@@ -10,7 +10,7 @@ export {
   KEYLANE as KEYLANE_HEADERS,
   withoutDeadLetterHeaders,
 } from './poller/dead-letter-headers.ts';
-export { decodeOffsetMap, encodeOffsetMap, type OffsetRanges } from './poller/offset-map.ts';
+export { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, runBytes } from './poller/offset-map.ts';
 
 /** Where a dead letter came from and why it is one, as far as its headers say. */
 export interface DeadLetter {
