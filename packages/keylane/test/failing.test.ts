@@ -1,9 +1,23 @@
 /**
- * Half of all records fail: what the healthy keys pay for it.
+ * Many records fail: what the healthy keys pay for it, and what a process leaves that is killed meanwhile.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { type Consumer, type ConsumerOptions, NonRetryableError, startConsumer } from 'keylane';
 import { describe, expect, test } from 'vitest';
-import { baseOptions, brokers, hear, isCommittedToEnd, uniqueName, until, useBroker } from './support.ts';
+import {
+  baseOptions,
+  brokers,
+  hear,
+  isCommittedToEnd,
+  readTopic,
+  textHeaders,
+  uniqueName,
+  until,
+  useBroker,
+} from './support.ts';
 
 const KEYS = 1_000;
 const RECORDS = 2 * KEYS;
@@ -123,5 +137,58 @@ describe.each(brokers)('half of all records fail, over 1,000 keys (%s broker)', 
     const letterOf = new Map(heard['dead-letter'].map(({ error }) => [error.offset, error.attempt]));
     expect(poison.map((_, offset) => letterOf.get(offset))).toEqual(attempts);
     expect(heard['dead-letter'].length).toBe(poison.length);
+  });
+});
+
+describe('kill -9 between a dead letter and its commit', () => {
+  const broker = useBroker('embedded');
+  const RECORDS = 3_000;
+
+  function startApp(at: { topic: string; group: string; letters: string }) {
+    // Under the newer protocol the embedded broker would wait much longer for the dead member.
+    const classic = { 'group.protocol': 'classic', 'session.timeout.ms': 6_000 };
+    const { kafka } = baseOptions(broker, at.group, classic);
+    const file = fileURLToPath(new URL('./apps/failing.mjs', import.meta.url));
+    const child = spawn(process.execPath, [file, JSON.stringify({ ...at, kafka })], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines: string[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+    const count = (what: string) => lines.filter((line) => line.startsWith(what)).length;
+    return { child, lines, count, exited: once(child, 'exit') };
+  }
+
+  test('every exhausted record is in the dead-letter topic, at most once for each process', async () => {
+    const at = { topic: await broker.topic(), letters: await broker.topic(), group: uniqueName('g') };
+    const produced = await broker.cluster.produce(
+      Array.from({ length: RECORDS }, (_, index) => ({ topic: at.topic, key: `k${index}`, value: `${index}` })),
+    );
+    const wanted = produced
+      .filter(({ offset }) => offset % 3 === 1)
+      .map(({ partition, offset }) => `${partition}@${offset}`);
+    const first = startApp(at);
+    await until(() => first.count('dead') >= 50);
+    first.child.kill('SIGKILL');
+    await first.exited;
+    expect(first.count('dead')).toBeLessThan(wanted.length);
+    expect(await broker.cluster.committedOffsets(at.group, at.topic)).toEqual([-1, -1, -1, -1]);
+
+    const second = startApp(at);
+    await until(() => second.count('dead') === wanted.length && second.count('completed') === RECORDS - wanted.length);
+    second.child.kill('SIGTERM');
+    await second.exited;
+    expect(await isCommittedToEnd(broker.cluster, at.group, at.topic)).toBe(true);
+    const times = new Map<string, number>();
+    for (const letter of await readTopic(broker, at.letters)) {
+      const said = textHeaders(letter);
+      const origin = `${said['keylane_origin-partition']}@${said['keylane_origin-offset']}`;
+      times.set(origin, (times.get(origin) ?? 0) + 1);
+    }
+    expect([...times.keys()].sort()).toEqual(wanted.sort());
+    expect(Math.max(...times.values())).toBeLessThanOrEqual(2);
+    // What the first one told to be dead was in the topic by then.
+    for (const line of first.lines.filter((line) => line.startsWith('dead'))) {
+      expect(times.get(line.slice('dead '.length))).toBe(2);
+    }
   });
 });
