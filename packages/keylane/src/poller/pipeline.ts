@@ -20,6 +20,7 @@ import { type Guard, guardWith } from './guard.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
 import { Outbox } from './outbox.ts';
+import { parkTopicOf } from './park.ts';
 import { Parking, type TopicReader } from './parking.ts';
 import type { Partition } from './partition.ts';
 import { Pauses } from './pauses.ts';
@@ -154,7 +155,7 @@ export class Pipeline {
       await client.connect(this.#clientListener(), options.startTimeoutMs);
       await producer?.connect(options.startTimeoutMs);
       const missing = await client.subscribe(options.topics);
-      const amiss = [...missing.map(missingTopic), ...(await this.#missingDeadLetterTopics())];
+      const amiss = [...missing.map(missingTopic), ...(await this.#missingDestinations())];
       this.#committer.start();
       this.#poller.start();
       return amiss;
@@ -166,15 +167,21 @@ export class Pipeline {
     }
   }
 
-  /** Where dead letters are to go, as far as that can be known without a record. */
-  async #missingDeadLetterTopics(): Promise<KafkaError[]> {
-    const { options, producer } = this.#parts;
-    if (producer === undefined || options.onExhausted !== 'dead-letter') return [];
-    const literal = options.topics.filter((topic) => typeof topic === 'string');
-    const names = literal.map((topic) => deadLetterTopicOf(options.deadLetter, topic));
-    const known = [...new Set(names.filter((name) => name !== undefined))];
-    const counts = await Promise.all(known.map((name) => producer.partitions(name)));
-    return known.filter((_, index) => counts[index] === undefined).map(missingDeadLetterTopic);
+  /** Where dead letters and parked records are to go, as far as that can be known without a record. */
+  async #missingDestinations(): Promise<KafkaError[]> {
+    const { producer, options } = this.#parts;
+    const { deadLetter, onExhausted, park, topics } = options;
+    if (producer === undefined) return [];
+    const literal = topics.filter((topic) => typeof topic === 'string');
+    const missing = async (kind: string, nameOf: (topic: string) => string | undefined): Promise<KafkaError[]> => {
+      const known = [...new Set(literal.map(nameOf).filter((name) => name !== undefined))];
+      const counts = await Promise.all(known.map((name) => producer.partitions(name)));
+      return known.filter((_, index) => counts[index] === undefined).map((name) => missingDestination(kind, name));
+    };
+    return [
+      ...(onExhausted === 'dead-letter' ? await missing('dead-letter', (t) => deadLetterTopicOf(deadLetter, t)) : []),
+      ...(park === undefined ? [] : await missing('park', (topic) => parkTopicOf(park, topic))),
+    ];
   }
 
   /**
@@ -292,10 +299,10 @@ function missingTopic(name: string): KafkaError {
   return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
 }
 
-function missingDeadLetterTopic(name: string): KafkaError {
+function missingDestination(kind: string, name: string): KafkaError {
   const what =
-    `dead-letter topic ${name} does not exist, or this client may not see it: where the brokers do not create it by ` +
-    'themselves, dead letters are refused, and commits wait for them. Create it with as many partitions as its source';
+    `${kind} topic ${name} does not exist, or this client may not see it: where the brokers do not create it by ` +
+    'themselves, what goes there is refused, and commits wait for it. Create it with as many partitions as its source';
   return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
 }
 
