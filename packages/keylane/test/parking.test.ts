@@ -314,10 +314,7 @@ describe.runIf(brokers.includes('real'))('parked keys and another instance', () 
     const heard = hear(consumer);
     await until(() => heard.warning.some(({ code }) => code === 'ERR_PRODUCE'), consumer);
     expect(heard.warning[0]?.message).toContain(`park topic ${park} does not exist`);
-    expect([heard.parked, consumer.snapshot().partitions.map(({ committed }) => committed)]).toEqual([
-      [],
-      [0, 0],
-    ]);
+    expect([heard.parked, consumer.snapshot().partitions.map(({ committed }) => committed)]).toEqual([[], [0, 0]]);
     await broker.cluster.createTopic(park, 2);
     await until(() => isCommittedToEnd(broker.cluster, group, topic), consumer);
     expect(heard.parked.map(({ destination }) => destination.offset)).toEqual([0, 1]);
