@@ -48,7 +48,7 @@ export const KEYLANE = {
    * order, and by their own offset where they have none.
    */
   parkOrder: 'keylane_park-order',
-  /** Of a park topic: the key goes on from here, all up to this offset of the park topic was replayed. */
+  /** Of a park topic: all of the key up to this place in its order was handled. Where that is all, it is released. */
   released: 'keylane_released',
   /** Of a record that was produced again: `topic[partition]@offset` of its dead letter. */
   replayedFrom: 'keylane_replayed-from',

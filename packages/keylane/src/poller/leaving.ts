@@ -87,14 +87,15 @@ export class Leaving {
     });
   }
 
-  /** The head was handled, and was the last that was parked of its key. */
+  /** The head was handled, and came back from the park topic: its key is done with up to there. */
   release(lane: Lane, upTo: number): void {
     const record = recordOf(lane);
     const key = lane.key as string;
     const what = `the release of the key of ${placeOf(record)}`;
     this.#send(lane, what, releaseOf(this.#basis(), record, key, upTo), () => {
-      keysOf(lane).released(key, upTo);
-      this.#parts.events.emit('released', { record });
+      const keys = keysOf(lane);
+      keys.released(key, upTo);
+      if (!keys.has(key)) this.#parts.events.emit('released', { record });
     });
   }
 

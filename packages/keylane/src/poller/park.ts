@@ -59,7 +59,7 @@ export function followingRecordOf(
   return { topic, key: bytes, value, timestamp, headers };
 }
 
-/** The word that a key is handled again, as all of it up to a place in its order was. */
+/** The word that all of a key up to a place in its order was handled. */
 export function releaseOf(
   { park, group }: DeadLetterBasis & { readonly park: ParkPolicy },
   record: KafkaRecord,

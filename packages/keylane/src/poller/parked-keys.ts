@@ -16,11 +16,14 @@ import { KEYLANE } from './dead-letter-headers.ts';
 
 /** Where a parked key's records lie in the park topic. */
 interface ParkedKey extends TopicPartition {
-  /** The offset of the record that failed last: what was parked before it must not be handled before it. */
+  /** The offset of the record that failed last; what was parked before it waits until one was handled since. */
   readonly from: number;
   /** The highest order of its records. */
   readonly last: number;
 }
+
+/** Below every offset. */
+const NONE_FAILED = -1;
 
 export class ParkedKeys {
   /** False until the park topic was read: until then nothing may be handed out. */
@@ -48,10 +51,12 @@ export class ParkedKeys {
     else this.#keys.set(key, { ...parked, last: Math.max(parked.last, order) });
   }
 
-  /** All that was parked up to this place in the order was handled. */
+  /** All up to this place in the order was handled: the key goes on, or, where more is parked, the next of it may come. */
   released(key: string, upTo: number): void {
     const parked = this.#keys.get(key);
-    if (parked !== undefined && parked.last <= upTo) this.#keys.delete(key);
+    if (parked === undefined) return;
+    if (parked.last <= upTo) this.#keys.delete(key);
+    else this.#keys.set(key, { ...parked, from: NONE_FAILED });
   }
 
   /** Whether a record of the key has to follow into the park topic, instead of being handled. */
@@ -62,12 +67,15 @@ export class ParkedKeys {
     return !isOf(parked, back) || back.offset < parked.from;
   }
 
-  /** The order up to which the key is done with once this record is; `undefined` where more of it is parked. */
+  /**
+   * The order up to which the key is done with once this record is, where the park topic has to say so: it is the last
+   * one, or the first that was handled since one failed. `undefined` for all others.
+   */
   releasedBy(key: string | undefined, headers: readonly RecordHeader[]): number | undefined {
     const parked = key === undefined ? undefined : this.#keys.get(key);
     if (parked === undefined || !isOf(parked, replayedFrom(headers))) return undefined;
     const order = parkOrder(headers, parked.topic);
-    return order !== undefined && order >= parked.last ? order : undefined;
+    return order !== undefined && (order >= parked.last || parked.from !== NONE_FAILED) ? order : undefined;
   }
 }
 
