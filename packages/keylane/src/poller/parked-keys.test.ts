@@ -93,6 +93,7 @@ class World {
         partition: 0,
         offset: 7,
         timestamp: 0,
+        leaderEpoch: 0,
         key: Buffer.from('k'),
         value: Buffer.from(name),
         headers,
