@@ -115,7 +115,7 @@ export function keptHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
   return headers.filter(([name]) => !OURS.has(name) || ORIGINS.has(name) || name === KEYLANE.replayedFrom);
 }
 
-/** Headers without any that a dead letter was given but for its place in its key, for a record that is produced again. */
+/** Headers without any that a dead letter was given, but for its order in its key: for a record that is replayed. */
 export function withoutDeadLetterHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
   return headers.filter(([name]) => !OURS.has(name) || name === KEYLANE.parkOrder);
 }

@@ -81,7 +81,7 @@ export class Lane {
     return parked?.has(this.key) === true && parked.mustFollow(this.key, headersOf((this.head as Delivery).record));
   }
 
-  /** Its key is parked, and done with up to its head, which was handled; the place in its order, if it is to be said. */
+  /** Its key is parked, and done with up to its head, which was handled; the order of that, where it is to be said. */
   get releasedUpTo(): number | undefined {
     const { parked } = this.partition;
     if (parked?.has(this.key) !== true) return undefined;

@@ -51,7 +51,7 @@ export class ParkedKeys {
     else this.#keys.set(key, { ...parked, last: Math.max(parked.last, order) });
   }
 
-  /** All up to this place in the order was handled: the key goes on, or, where more is parked, the next of it may come. */
+  /** All up to this place in the order was handled: the key goes on, or, where more is parked, the next may come. */
   released(key: string, upTo: number): void {
     const parked = this.#keys.get(key);
     if (parked === undefined) return;

@@ -1,5 +1,5 @@
-// A process with one consumer whose every third record fails. Its argument: { kafka, topic, letters }. Says what happens
-// on standard output, a line each.
+// A process with one consumer whose every third record fails. Its argument: { kafka, topic, letters }. Says what
+// happens on standard output, a line each.
 import { NonRetryableError, startConsumer } from 'keylane';
 
 const { kafka, topic, letters } = JSON.parse(process.argv[2]);
