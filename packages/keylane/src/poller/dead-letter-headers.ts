@@ -43,7 +43,12 @@ export const KEYLANE = {
   parked: 'keylane_parked',
   /** Of a parked record: the key it was ordered by; to be compared, not to be read. */
   parkKey: 'keylane_park-key',
-  /** Of a park topic: the key goes on from here, all up to this offset of the park topic was replayed. */
+  /**
+   * Of a record that was parked before: the offset it had in the park topic then. Records of a key are replayed in this
+   * order, and by their own offset where they have none.
+   */
+  parkOrder: 'keylane_park-order',
+  /** Of a park topic: all of the key up to this place in its order was handled. Where that is all, it is released. */
   released: 'keylane_released',
   /** Of a record that was produced again: `topic[partition]@offset` of its dead letter. */
   replayedFrom: 'keylane_replayed-from',
@@ -110,9 +115,9 @@ export function keptHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
   return headers.filter(([name]) => !OURS.has(name) || ORIGINS.has(name) || name === KEYLANE.replayedFrom);
 }
 
-/** Headers without any that a dead letter was given, for a record that is produced again. */
+/** Headers without any that a dead letter was given, but for its order in its key: for a record that is replayed. */
 export function withoutDeadLetterHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
-  return headers.filter(([name]) => !OURS.has(name));
+  return headers.filter(([name]) => !OURS.has(name) || name === KEYLANE.parkOrder);
 }
 
 /** Where a record came from, and whose it was. */

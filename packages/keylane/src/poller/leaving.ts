@@ -15,7 +15,7 @@ import type { Delivery } from './delivery.ts';
 import type { Lane } from './lane.ts';
 import type { Outbox } from './outbox.ts';
 import { failedRecordOf, followingRecordOf, releaseOf } from './park.ts';
-import type { ParkedKeys } from './parked-keys.ts';
+import { type ParkedKeys, parkOrder } from './parked-keys.ts';
 import type { OutgoingRecord } from './producer.ts';
 
 export interface LeavingParts {
@@ -68,7 +68,8 @@ export class Leaving {
     const { clock, events } = this.#parts;
     const letter = failedRecordOf(this.#basis(), record, error, clock.timeOfDay(), lane.key);
     this.#send(lane, `the parked record of ${placeOf(record)} (trace ${error.traceId})`, letter, (destination) => {
-      if (lane.key !== undefined) keysOf(lane).failed(lane.key, destination);
+      if (lane.key !== undefined)
+        keysOf(lane).failed(lane.key, destination, parkOrder(record.headers, destination.topic));
       this.counts.parked += 1;
       events.emit('parked', { record, error, destination });
     });
@@ -80,20 +81,21 @@ export class Leaving {
     const key = lane.key as string;
     const what = `the record ${placeOf(record)}, which follows its parked key`;
     this.#send(lane, what, followingRecordOf(this.#basis(), record, key), (destination) => {
-      keysOf(lane).follows(key, destination);
+      keysOf(lane).follows(key, destination, parkOrder(record.headers, destination.topic));
       this.counts.parked += 1;
       this.#parts.events.emit('parked', { record, error: undefined, destination });
     });
   }
 
-  /** The head was handled, and was the last that was parked of its key. */
+  /** The head was handled, and came back from the park topic: its key is done with up to there. */
   release(lane: Lane, upTo: number): void {
     const record = recordOf(lane);
     const key = lane.key as string;
     const what = `the release of the key of ${placeOf(record)}`;
     this.#send(lane, what, releaseOf(this.#basis(), record, key, upTo), () => {
-      keysOf(lane).released(key, upTo);
-      this.#parts.events.emit('released', { record });
+      const keys = keysOf(lane);
+      keys.released(key, upTo);
+      if (!keys.has(key)) this.#parts.events.emit('released', { record });
     });
   }
 

@@ -7,7 +7,7 @@ import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 import type { PartitionOffset } from './client.ts';
 import { type DeadLetterBasis, deadLetterOf } from './dead-letter.ts';
 import { KEYLANE, keptHeaders, originHeaders, textHeader } from './dead-letter-headers.ts';
-import type { ParkedKeys } from './parked-keys.ts';
+import { type ParkedKeys, parkOrder } from './parked-keys.ts';
 import type { OutgoingRecord } from './producer.ts';
 
 /** Where parked records go. */
@@ -36,9 +36,10 @@ export function failedRecordOf(
   failedAt: number,
   key: string | undefined,
 ): Omit<OutgoingRecord, 'partition'> {
+  const topic = parkTopicOf(basis.park, record.topic);
   const letter = deadLetterOf(basis, record, error, failedAt);
-  const headers = [...letter.headers, textHeader(KEYLANE.parked, 'failed'), ...keyHeader(key)];
-  return { ...letter, topic: parkTopicOf(basis.park, record.topic), headers };
+  const headers = [...letter.headers, textHeader(KEYLANE.parked, 'failed'), ...placeHeaders(topic, record, key)];
+  return { ...letter, topic, headers };
 }
 
 /** A record that goes after one of its key. */
@@ -47,17 +48,18 @@ export function followingRecordOf(
   record: KafkaRecord,
   key: string,
 ): Omit<OutgoingRecord, 'partition'> {
+  const topic = parkTopicOf(park, record.topic);
   const headers = [
     ...keptHeaders(record.headers),
     ...originHeaders(record, group),
     textHeader(KEYLANE.parked, 'follows'),
-    ...keyHeader(key),
+    ...placeHeaders(topic, record, key),
   ];
   const { key: bytes, value, timestamp } = record;
-  return { topic: parkTopicOf(park, record.topic), key: bytes, value, timestamp, headers };
+  return { topic, key: bytes, value, timestamp, headers };
 }
 
-/** The word that a key is handled again, as all of it up to an offset of the park topic was. */
+/** The word that all of a key up to a place in its order was handled. */
 export function releaseOf(
   { park, group }: DeadLetterBasis & { readonly park: ParkPolicy },
   record: KafkaRecord,
@@ -89,8 +91,18 @@ export function readParked(
   if (keys === undefined || key === undefined) return;
   const released = said.get(KEYLANE.released);
   if (released !== undefined) keys.released(key, Number(released.toString()));
-  else if (said.get(KEYLANE.parked)?.toString() === 'failed') keys.failed(key, record);
-  else keys.follows(key, record);
+  else if (said.get(KEYLANE.parked)?.toString() === 'failed') keys.failed(key, record, orderOf(said, record));
+  else keys.follows(key, record, orderOf(said, record));
+}
+
+function orderOf(said: ReadonlyMap<string, Buffer>, { offset }: PartitionOffset): number {
+  return Number(said.get(KEYLANE.parkOrder)?.toString() ?? offset);
+}
+
+/** Its key, and its order where it was in this park topic before. */
+function placeHeaders(topic: string, { headers }: KafkaRecord, key: string | undefined): RecordHeader[] {
+  const order = parkOrder(headers, topic);
+  return [...keyHeader(key), ...(order === undefined ? [] : [textHeader(KEYLANE.parkOrder, order)])];
 }
 
 function keyHeader(key: string | undefined): RecordHeader[] {

@@ -20,7 +20,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { type Guard, guardWith } from './guard.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
-import { missingDeadLetterTopics, missingTopic } from './missing-topics.ts';
+import { missingDestinations, missingTopic } from './missing-topics.ts';
 import { Outbox } from './outbox.ts';
 import { Parking, type TopicReader } from './parking.ts';
 import type { Partition } from './partition.ts';
@@ -172,7 +172,7 @@ export class Pipeline {
     await Promise.race([client.connect(this.#clientListener(), options.startTimeoutMs), aborted]);
     await Promise.race([producer?.connect(options.startTimeoutMs), aborted]);
     const missing = await Promise.race([client.subscribe(options.topics), aborted]);
-    const missingToo = await Promise.race([missingDeadLetterTopics(options, producer), aborted]);
+    const missingToo = await Promise.race([missingDestinations(options, producer), aborted]);
     this.#committer.start();
     this.#poller.start();
     return [...missing.map(missingTopic), ...missingToo];
