@@ -3,13 +3,18 @@
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
 import type { ResolvedOptions } from '../src/options.ts';
+import type { TopicPartition } from '../src/poller/client.ts';
 import type { LanePartition } from '../src/poller/lane.ts';
+import { Failing } from './failing.ts';
+import type { Failures } from './failures.ts';
 import { FakeClient } from './fake-client.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type FakeCluster, nameOf, placeOf } from './fake-cluster.ts';
 import { FakeExecutor } from './fake-executor.ts';
 import type { FakeGroup } from './fake-group.ts';
 import { FakeProcess } from './fake-process.ts';
+import { FakeProducer } from './fake-producer.ts';
+import { FakeReader } from './fake-reader.ts';
 import { checkBooks, checkClosed, type Invariants } from './invariants.ts';
 import type { Random } from './random.ts';
 import { type Poison, Runs } from './runs.ts';
@@ -26,6 +31,8 @@ export interface World {
   readonly cluster: FakeCluster;
   readonly group: FakeGroup;
   readonly poison: Poison;
+  /** How records fail, where they do. */
+  readonly failures: Failures | undefined;
   readonly invariants: Invariants;
 }
 
@@ -35,8 +42,11 @@ export class Instance {
   readonly #world: World;
   readonly #options: ResolvedOptions;
   readonly #runs: Runs;
+  readonly #failing: Failing | undefined;
   #consumer: RunningConsumer | undefined = undefined;
   #closing = false;
+  /** The application said that a record must stop the consumer. */
+  #stopped = false;
   #closingSince = 0;
   /** Until then a close waits for what runs. */
   #drainEnds = 0;
@@ -49,7 +59,12 @@ export class Instance {
     this.#options = options;
     const process = new FakeProcess(clock);
     this.#process = process;
-    this.#runs = new Runs({ ...world, client: () => this.client });
+    this.#runs = new Runs({
+      ...world,
+      client: () => this.client,
+      onCompleted: (name) => this.#failing?.completed(name),
+    });
+    this.#failing = this.#failingIn(options, world);
     this.client = new FakeClient({
       ...world,
       inbox: process.inbox,
@@ -66,9 +81,9 @@ export class Instance {
       onSent: ({ partition }) => this.#onSent(partition),
       onClose: () => this.#onThreadsEnd(),
     });
-    const port = { client: this.client, producer: undefined, reader: undefined, executor };
+    const port = { client: this.client, ...this.#produces(), executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
-    void start(options, surroundings).then(
+    void start(this.#failing?.options ?? options, surroundings).then(
       (consumer) => this.#onStarted(consumer),
       (error: Error) => invariants.violation(`the start failed: ${error.stack}`),
     );
@@ -105,20 +120,34 @@ export class Instance {
   resume(): void {
     if (this.#paused.size === 0) return;
     this.#paused.clear();
+    this.#failing?.anew(this.#world.cluster.partitions.keys());
     this.consumer?.resume();
+  }
+
+  /** One partition, whatever it was stopped for. */
+  #resumeOne(at: TopicPartition): void {
+    if (this.consumer === undefined) return;
+    this.#paused.delete(nameOf(at));
+    this.#failing?.anew([nameOf(at)]);
+    this.consumer.resume([at]);
   }
 
   close(drainTimeoutMs: number = this.#options.drainTimeoutMs): void {
     if (this.#consumer === undefined || this.#closing) return;
-    const { random, clock, invariants } = this.#world;
-    this.#closing = true;
-    this.#closingSince = clock.now();
-    this.#drainEnds = clock.now() + drainTimeoutMs;
+    const { random, invariants } = this.#world;
+    this.#closes(drainTimeoutMs);
     for (let calls = random.chance(0.2) ? 2 : 1; calls > 0; calls -= 1) {
       this.#consumer
         .close({ drainTimeoutMs })
         .catch((error: Error) => invariants.violation(`close rejected: ${error.stack}`));
     }
+  }
+
+  #closes(drainTimeoutMs: number): void {
+    const now = this.#world.clock.now();
+    this.#closing = true;
+    this.#closingSince = now;
+    this.#drainEnds = now + drainTimeoutMs;
   }
 
   /** As `kill -9` does it: none of its callbacks ever runs again, and the group learns it by its silence. */
@@ -145,7 +174,7 @@ export class Instance {
     if (!this.#process.touched || consumer === undefined) return;
     this.#process.touched = false;
     const { weather, clock, invariants } = this.#world;
-    const wrong = checkBooks(consumer, this.#options);
+    const wrong = checkBooks(consumer, this.#options) ?? this.#failing?.wrongIn(consumer);
     if (wrong !== undefined) invariants.violation(wrong);
     const silentMs = clock.now() - this.client.askedForRecordsAt;
     if (this.client.connected && weather.freezes === 0 && silentMs > SILENT_MAX_MS)
@@ -169,6 +198,7 @@ export class Instance {
       invariants.violation(`[${names}] were given back while ${running} record(s) were with a handler`);
     if (weather.calm) this.#checkCommitted(names);
     this.#runs.disown(names);
+    this.#failing?.anew(names);
   }
 
   /** In calm weather nothing stands in the way of committing what is complete. */
@@ -192,6 +222,7 @@ export class Instance {
     const { invariants } = this.#world;
     const name = nameOf(partition);
     if (partition.state !== 'active') invariants.violation(`${name} was handed out while it was ${partition.state}`);
+    if (this.#failing?.isHalted(name)) invariants.violation(`${name} was handed out while it was halted`);
     if (this.#paused.has(name)) invariants.violation(`${name} was handed out while it was paused`);
   }
 
@@ -206,12 +237,39 @@ export class Instance {
     const { invariants } = this.#world;
     this.#consumer = consumer;
     consumer.on('warning', () => undefined);
+    this.#failing?.listen(consumer);
     consumer.closed.then(
       () => {
         const wrong = checkClosed(consumer, this.#process.pending);
         if (wrong !== undefined) invariants.violation(wrong);
       },
-      (error: Error) => invariants.violation(`the consumer failed: ${error.stack}`),
+      (error: Error) => {
+        if (!this.#stopped) invariants.violation(`the consumer failed: ${error.stack}`);
+      },
     );
+  }
+
+  #failingIn(options: ResolvedOptions, { failures, random, clock, invariants }: World): Failing | undefined {
+    if (failures === undefined) return undefined;
+    return new Failing({
+      ...{ failures, random, invariants, options },
+      owns: (at) => this.#runs.owns(at),
+      onStop: () => {
+        this.#stopped = true;
+        this.#closes(options.drainTimeoutMs);
+      },
+      // Somebody looks, some time later.
+      onHalted: (at) => void clock.after(random.next() * random.pick([10, 200]), () => this.#resumeOne(at)),
+    });
+  }
+
+  #produces() {
+    const { failures, random, clock } = this.#world;
+    if (failures === undefined || this.#failing === undefined) return { producer: undefined, reader: undefined };
+    const { inbox } = this.#process;
+    const { topics } = this.#failing;
+    const producer = new FakeProducer({ topics, random, weather: failures.plan.producer, inbox, network: clock });
+    const reader = new FakeReader({ topics: failures.topics, random, weather: failures.plan, inbox });
+    return { producer, reader };
   }
 }

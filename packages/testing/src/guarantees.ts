@@ -27,6 +27,8 @@ export type LogEntry =
       readonly offset: number;
       readonly key: string | null;
     })
+  /** It is done with, though no handler completed it: it lies in a dead-letter or park topic, or was skipped. */
+  | (Place & { readonly kind: 'left'; readonly offset: number; readonly key: string | null })
   /** The broker confirmed this as the committed offset. */
   | (Place & { readonly kind: 'committed'; readonly offset: number })
   /** The broker deleted every record below this offset. */
@@ -55,7 +57,7 @@ class OpenRecords {
 
   on(entry: LogEntry): void {
     if (entry.kind === 'produced') this.of(entry).add(entry.offset);
-    else if (entry.kind === 'completed') this.of(entry).delete(entry.offset);
+    else if (entry.kind === 'completed' || entry.kind === 'left') this.of(entry).delete(entry.offset);
     else if (entry.kind === 'deleted') this.#forget(entry, (offset) => offset < entry.offset);
     else if (entry.kind === 'truncated') this.#forget(entry, (offset) => offset >= entry.offset);
   }
@@ -96,7 +98,7 @@ export class NothingTwice implements Guarantee {
   readonly #violations: string[] = [];
 
   on(entry: LogEntry): void {
-    if (entry.kind !== 'completed') return;
+    if (entry.kind !== 'completed' && entry.kind !== 'left') return;
     const record = recordName(entry);
     if (this.#completed.has(record)) this.#violations.push(`${record} was completed again`);
     this.#completed.add(record);
@@ -187,6 +189,7 @@ export class KeyOrder implements Guarantee {
     }
     const index = placeOf(lane.offsets, entry.offset);
     if (entry.kind === 'started') this.#onStarted(entry, lane, index, this.#deleted.get(place) ?? 0);
+    else if (entry.kind === 'left') lane.completed.add(entry.offset);
     else if (entry.kind === 'interrupted') lane.due = Math.min(lane.due, index);
     else if (entry.kind === 'completed') {
       lane.completed.add(entry.offset);

@@ -173,7 +173,8 @@ export class Pipeline {
     const literal = options.topics.filter((topic) => typeof topic === 'string');
     const names = literal.map((topic) => deadLetterTopicOf(options.deadLetter, topic));
     const known = [...new Set(names.filter((name) => name !== undefined))];
-    const counts = await Promise.all(known.map((name) => producer.partitions(name)));
+    // Whoever cannot be asked now is no reason not to start; the first dead letter tells.
+    const counts = await Promise.all(known.map((name) => producer.partitions(name).catch(() => Number.NaN)));
     return known.filter((_, index) => counts[index] === undefined).map(missingDeadLetterTopic);
   }
 
