@@ -123,7 +123,14 @@ export const ASSIGNMENT: readonly Mutant[] = [
   {
     name: 'close-does-not-await-the-rebalance',
     breaks: 'a close lets the rebalance under way end first',
-    changes: [['poller/pipeline.ts', 'await this.assignment.settled();', '']],
+    changes: [
+      ['poller/pipeline.ts', 'await steps.runWithin(drainTimeoutMs, undefined, () => this.assignment.settled());', ''],
+      [
+        'poller/pipeline.ts',
+        "steps.runWithin(STEP_MS, 'the answer to a rebalance', () => this.assignment.settled()),",
+        '',
+      ],
+    ],
   },
   {
     name: 'close-leaves-a-drain-behind',
@@ -133,7 +140,7 @@ export const ASSIGNMENT: readonly Mutant[] = [
   {
     name: 'second-close-closes-again',
     breaks: 'a second close awaits the first',
-    changes: [['consumer.ts', 'this.#closing ??= (async', 'this.#closing = (async']],
+    changes: [['consumer.ts', 'if (this.#closing !== undefined) return this.#closing;', '']],
   },
   {
     name: 'pause-forgotten-in-a-rebalance',

@@ -61,8 +61,8 @@ export const OFFSETS: readonly Mutant[] = [
     changes: [
       [
         'poller/committer.ts',
-        'return answers.length === offsets.size && answers.every((answer) => offsets.has(offsetName(answer)));',
-        'return true;',
+        'return sent?.offset === offset && sent.metadata === metadata;',
+        'return sent !== undefined || offset < 0;',
       ],
     ],
   },

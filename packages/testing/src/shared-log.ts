@@ -14,6 +14,7 @@ const KINDS = [
   'committed',
   'deleted',
   'truncated',
+  'left',
 ] as const satisfies readonly LogEntry['kind'][];
 const NAME_BYTES = 40;
 /** kind, name lengths, partition (int32 each), offset (float64), topic and key. */

@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { stubPartition } from '../../sim/stations.ts';
+import { type ClientRecord, toKafkaRecord } from '../poller/client.ts';
+import { Delivery } from '../poller/delivery.ts';
+import { Lane } from '../poller/lane.ts';
+import { readFrame, type Segment } from '../worker/frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
+
+type Content = Partial<Omit<ClientRecord, 'topic' | 'partition'>> & { readonly attempt?: number };
+
+/** A lane of these records, the first `inFlight` of them (default: all) as the segment to send. */
+function laneOf(topic: string, partition: number, contents: readonly Content[], inFlight = contents.length): Lane {
+  const lane = new Lane(
+    stubPartition({ topic, partition, lease: { index: 7 + partition, generation: 2 ** 31 - 1 } }),
+    undefined,
+    0,
+  );
+  contents.forEach(({ attempt = 1, ...content }, index) => {
+    const record = { topic, partition, offset: index, timestamp: -1, key: null, value: null, ...content };
+    const delivery = new Delivery(record, lane, index, index, 0);
+    delivery.attempt = attempt;
+    lane.push(delivery);
+  });
+  lane.state = 'ready';
+  lane.take(inFlight);
+  return lane;
+}
+
+/** What the thread must get of a lane: the records of its segment as handlers see them. */
+function expectedOf(lane: Lane, laneId: number): Segment {
+  const records = [];
+  for (let next = lane.head; next !== undefined && records.length < lane.inFlight; next = next.next) {
+    records.push({ record: toKafkaRecord(next.record), attempt: next.attempt });
+  }
+  return { laneId, lease: lane.partition.lease, records };
+}
+
+/** Sends lanes to a thread that knows these topics, and reads them there. */
+function send(writer: FrameWriter, table: string[], lanes: readonly Lane[], laneIds: readonly number[]): Segment[] {
+  const { buffer, topics } = writer.write(lanes, laneIds);
+  table.push(...topics);
+  return readFrame(structuredClone(buffer, { transfer: [buffer] }), table);
+}
+
+function roundTrip(...lanes: Lane[]): Segment[] {
+  return send(
+    new FrameWriter(),
+    [],
+    lanes,
+    lanes.map((_, id) => id),
+  );
+}
+
+const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
+const headers = fc.array(
+  fc.tuple(fc.string({ unit: 'grapheme', maxLength: 12 }), bytes(30)).map(([name, value]) => ({ [name]: value })),
+  { maxLength: 5 },
+);
+const content = fc.record(
+  {
+    offset: fc.nat(Number.MAX_SAFE_INTEGER),
+    timestamp: fc.integer({ min: -1, max: 2 ** 45 }),
+    key: fc.option(bytes(40)),
+    value: fc.option(fc.oneof({ weight: 9, arbitrary: bytes(60) }, { weight: 1, arbitrary: bytes(5_000) })),
+    headers,
+    leaderEpoch: fc.integer({ min: -1, max: 2 ** 31 - 1 }),
+    attempt: fc.integer({ min: 1, max: 1_000 }),
+  },
+  { requiredKeys: ['offset', 'timestamp', 'key', 'value'] },
+);
+const laneContents = fc.record({
+  topic: fc.constantFrom('orders', 'payments', 'ü-名', 'a'.repeat(249)),
+  partition: fc.nat(10_000),
+  contents: fc.array(content, { minLength: 1, maxLength: 8 }),
+  waiting: fc.nat(7),
+  laneId: fc.nat(2 ** 31 - 1),
+});
+
+describe('a frame', () => {
+  test.each<{ name: string; contents: Content[] }>([
+    { name: 'no key and no value', contents: [{}] },
+    { name: 'an empty key is no null', contents: [{ key: Buffer.alloc(0), value: null }] },
+    { name: 'an empty value is no tombstone', contents: [{ key: null, value: Buffer.alloc(0) }] },
+    { name: 'bytes that are no UTF-8', contents: [{ key: Buffer.of(0xff, 0xfe, 0), value: Buffer.of(0x80) }] },
+    { name: 'an empty list of headers', contents: [{ headers: [] }] },
+    {
+      name: 'repeated headers in their order, binary and empty',
+      contents: [{ headers: [{ a: Buffer.of(0xff, 0) }, { b: Buffer.alloc(0) }, { a: Buffer.from('2') }] }],
+    },
+    {
+      name: 'UTF-8 header names',
+      contents: [{ headers: [{ 'größe-鍵-🔑': Buffer.from('x') }, { '': Buffer.from('y') }] }],
+    },
+    { name: 'the largest offset', contents: [{ offset: Number.MAX_SAFE_INTEGER, timestamp: 4_102_444_800_000 }] },
+    { name: 'a later attempt, and an epoch', contents: [{ attempt: 7, leaderEpoch: 12 }, { attempt: 1 }] },
+    // The two ways of copying meet at 24 bytes.
+    ...[23, 24, 25].map((length) => ({
+      name: `a value of ${length} bytes`,
+      contents: [{ value: Buffer.alloc(length, 7) }],
+    })),
+  ])('brings a record as it is: $name', ({ contents }) => {
+    const lane = laneOf('t', 3, contents);
+    expect(roundTrip(lane)).toEqual([expectedOf(lane, 0)]);
+  });
+
+  test('any lanes of any records, frame after frame', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(laneContents, { minLength: 1, maxLength: 5 }), { maxLength: 4 }), (frames) => {
+        const [writer, table]: [FrameWriter, string[]] = [new FrameWriter(), []];
+        for (const frame of frames) {
+          const lanes = frame.map(({ topic, partition, contents, waiting }) =>
+            laneOf(topic, partition, contents, Math.max(1, contents.length - waiting)),
+          );
+          const laneIds = frame.map(({ laneId }) => laneId);
+          const expected = lanes.map((lane, index) => expectedOf(lane, laneIds[index] as number));
+          expect(send(writer, table, lanes, laneIds)).toEqual(expected);
+        }
+        expect(new Set(table).size).toBe(table.length);
+      }),
+    );
+  });
+
+  test('a value of 8 MB between small ones', () => {
+    const large = Buffer.alloc(8 * 2 ** 20, 'large');
+    const [segment] = roundTrip(
+      laneOf('t', 0, [{ value: Buffer.from('a') }, { value: large }, { value: Buffer.from('b') }]),
+    );
+    const values = segment?.records.map(({ record }) => record.value as Buffer);
+    expect(values?.map((value) => value.length)).toEqual([1, large.length, 1]);
+    expect([values?.[1]?.equals(large), String(values?.[2])]).toEqual([true, 'b']);
+  });
+
+  test('a topic is named once to a thread, and to every thread', () => {
+    const writer = new FrameWriter();
+    const topicsOf = (...names: string[]) =>
+      writer.write(
+        names.map((name) => laneOf(name, 0, [{}])),
+        names.map((_, id) => id),
+      ).topics;
+    expect([topicsOf('a', 'b', 'a'), topicsOf('b'), topicsOf('c', 'a')]).toEqual([['a', 'b'], [], ['c']]);
+    expect(new FrameWriter().write([laneOf('c', 0, [{}])], [0]).topics).toEqual(['c']);
+  });
+
+  test('only the segment is sent: what waits behind it stays', () => {
+    const [segment] = roundTrip(laneOf('t', 0, [{}, {}, {}], 2));
+    expect(segment?.records.map(({ record }) => record.offset)).toEqual([0, 1]);
+  });
+
+  test('the poller keeps its own bytes: the record may have to be sent again', () => {
+    const [key, value] = [Buffer.from('key'), Buffer.alloc(100, 'v')];
+    const lane = laneOf('t', 0, [{ key, value, headers: [{ a: value }] }]);
+    const [first] = roundTrip(lane);
+    const record = first?.records[0]?.record;
+    for (const part of [record?.key, record?.value, record?.headers[0]?.[1]]) part?.fill(0);
+    expect([String(key), String(value)]).toEqual(['key', 'v'.repeat(100)]);
+    expect(roundTrip(lane)).toEqual([expectedOf(lane, 0)]);
+  });
+
+  test('reading copies nothing: keys and values are views into the frame', () => {
+    const { buffer } = new FrameWriter().write(
+      [laneOf('t', 0, [{ key: Buffer.from('k'), value: Buffer.from('v') }])],
+      [0],
+    );
+    const record = readFrame(buffer, ['t'])[0]?.records[0]?.record;
+    expect([record?.key?.buffer, record?.value?.buffer]).toEqual([buffer, buffer]);
+    expect(record?.key?.buffer).toBe(buffer);
+  });
+});

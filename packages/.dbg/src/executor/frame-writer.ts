@@ -1,0 +1,140 @@
+/**
+ * Packs the segments of lanes into one frame. Runs on the poller's thread; `worker/frame-reader.ts` is its other half.
+ *
+ * Every value is copied, never transferred: the poller keeps the original, because it may have to send the record
+ * again.
+ */
+
+import { headersOf } from '../poller/client.ts';
+import type { Delivery } from '../poller/delivery.ts';
+import type { Lane } from '../poller/lane.ts';
+import {
+  frameParts,
+  HEADER_LENGTH_BYTES,
+  NULL_LENGTH,
+  PREFIX_INTS,
+  RECORD_INTS,
+  SEGMENT_INTS,
+  TIME_FLOATS,
+} from '../wire/frame.ts';
+import type { RecordHeader } from '../wire/record.ts';
+
+/** Below this many bytes a loop copies faster than a call into the engine. */
+const COPY_LOOP_BYTES_MAX = 24;
+
+export class FrameWriter {
+  /** Topic names the thread was told, and their place in its table. */
+  readonly #topics: Map<string, number> = new Map();
+
+  /**
+   * Packs the segments (`lane.inFlight` records from the head of each lane).
+   *
+   * @param laneIds the id the thread shall report each lane under
+   * @returns the frame, and the topic names that are new to the thread
+   */
+  write(lanes: readonly Lane[], laneIds: readonly number[]): { buffer: ArrayBuffer; topics: string[] } {
+    let recordCount = 0;
+    let payloadBytes = 0;
+    const headers: Map<Delivery, PackedHeaders> = new Map();
+    for (const lane of lanes) {
+      let delivery = lane.head as Delivery;
+      for (let count = lane.inFlight; count > 0; count -= 1) {
+        const { record } = delivery;
+        recordCount += 1;
+        payloadBytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
+        if (record.headers !== undefined) {
+          const packed = packHeaders(headersOf(record));
+          headers.set(delivery, packed);
+          payloadBytes += packed.bytes;
+        }
+        delivery = delivery.next as Delivery;
+      }
+    }
+
+    const parts = frameParts(recordCount, lanes.length);
+    const buffer = new ArrayBuffer(parts.payload + payloadBytes);
+    const prefix = new Int32Array(buffer, 0, PREFIX_INTS);
+    prefix[0] = recordCount;
+    prefix[1] = lanes.length;
+    const times = new Float64Array(buffer, parts.times, recordCount * TIME_FLOATS);
+    const segments = new Int32Array(buffer, parts.segments, lanes.length * SEGMENT_INTS);
+    const records = new Int32Array(buffer, parts.records, recordCount * RECORD_INTS);
+    const payload = Buffer.from(buffer, parts.payload);
+    const topics: string[] = [];
+
+    let row = 0;
+    let at = 0;
+    lanes.forEach((lane, segment) => {
+      const { topic, partition, lease } = lane.partition;
+      const topicIndex = this.#topicIndex(topic, topics);
+      segments.set(
+        [laneIds[segment] as number, lane.inFlight, topicIndex, partition, lease.index, lease.generation],
+        segment * SEGMENT_INTS,
+      );
+      let delivery = lane.head as Delivery;
+      for (let count = lane.inFlight; count > 0; count -= 1) {
+        const { record } = delivery;
+        const packed = record.headers === undefined ? undefined : headers.get(delivery);
+        times[row * TIME_FLOATS] = record.offset;
+        times[row * TIME_FLOATS + 1] = record.timestamp;
+        const first = row * RECORD_INTS;
+        records[first] = record.leaderEpoch ?? -1;
+        records[first + 1] = delivery.attempt;
+        records[first + 2] = record.key?.length ?? NULL_LENGTH;
+        records[first + 3] = record.value?.length ?? NULL_LENGTH;
+        records[first + 4] = packed?.bytes ?? 0;
+        if (record.key !== null) at = copy(record.key, payload, at);
+        if (record.value !== null) at = copy(record.value, payload, at);
+        if (packed !== undefined) at = writeHeaders(packed, payload, at);
+        row += 1;
+        delivery = delivery.next as Delivery;
+      }
+    });
+    return { buffer, topics };
+  }
+
+  #topicIndex(topic: string, added: string[]): number {
+    let index = this.#topics.get(topic);
+    if (index === undefined) {
+      index = this.#topics.size;
+      this.#topics.set(topic, index);
+      added.push(topic);
+    }
+    return index;
+  }
+}
+
+interface PackedHeaders {
+  readonly pairs: readonly { readonly name: Buffer; readonly value: Buffer }[];
+  readonly bytes: number;
+}
+
+function packHeaders(headers: readonly RecordHeader[]): PackedHeaders {
+  const pairs = headers.map(([name, value]) => ({ name: Buffer.from(name), value }));
+  const bytes = pairs.reduce(
+    (sum, { name, value }) => sum + 2 * HEADER_LENGTH_BYTES + name.length + value.length,
+    HEADER_LENGTH_BYTES,
+  );
+  return { pairs, bytes };
+}
+
+function writeHeaders({ pairs }: PackedHeaders, target: Buffer, start: number): number {
+  let at = target.writeUInt32LE(pairs.length, start);
+  for (const { name, value } of pairs) {
+    at = target.writeUInt32LE(name.length, at);
+    at = copy(name, target, at);
+    at = target.writeUInt32LE(value.length, at);
+    at = copy(value, target, at);
+  }
+  return at;
+}
+
+/** Copies and returns the position behind. */
+function copy(source: Uint8Array, target: Uint8Array, start: number): number {
+  if (source.length > COPY_LOOP_BYTES_MAX) {
+    target.set(source, start);
+  } else {
+    for (let index = 0; index < source.length; index += 1) target[start + index] = source[index] as number;
+  }
+  return start + source.length;
+}

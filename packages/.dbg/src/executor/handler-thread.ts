@@ -1,0 +1,262 @@
+/**
+ * The poller's end of one handler thread: its session, and the lanes that are with it, under the ids its reports use.
+ * Runs on the poller's thread.
+ *
+ * Invariant: a lane is under an id from `send` until its segment is over or the session is. What a lost session
+ * completed but never told is told from its slots, so it does not run again.
+ */
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { asError, ConfigurationError } from '../errors.ts';
+import type { Delivery } from '../poller/delivery.ts';
+import type { Lane } from '../poller/lane.ts';
+import type { FromThread, Report, SessionStart, ToThread } from '../wire/messages.ts';
+import { type RunningSlot, Slots, type ThreadLook } from '../wire/slots.ts';
+import { fromWireError, type WireError } from '../wire/wire-error.ts';
+import type { ExecutorListener, ExecutorThread, RunningRecord, ThreadSnapshot } from './executor.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { AHEAD_RECORDS_MAX, ThreadLoad } from './thread-load.ts';
+import type { WatchedThread } from './watchdog.ts';
+
+/** How long a thread may take to end once it was told to stop at once; only native code can hold out so long. */
+const TERMINATE_MS = 5_000;
+
+/** What is the same for every session of every thread. */
+export type SessionBasis = Omit<SessionStart, 'port' | 'threadId' | 'slots'>;
+
+/** What starts and ends threads. */
+export interface SessionHost {
+  /** Resolves or rejects when the session ended, and at once when the signal aborts. */
+  run(start: SessionStart, signal: AbortSignal): Promise<WireError | undefined>;
+  /** Stops a thread, by the number Node gave it; resolves when no code of it runs any more. */
+  terminate(nodeThreadId: number): Promise<void>;
+}
+
+/** What a lost session leaves. */
+export interface Remains {
+  /** Every lane that was with it. */
+  readonly lanes: readonly Lane[];
+  /** Those whose head was with a handler and may be to blame. */
+  readonly suspects: readonly Lane[];
+  /** Those whose head hung, where the thread was ended for that. */
+  readonly hung: readonly Lane[];
+  /** Whether it was ended because of a handler that hung. */
+  readonly wasEnded: boolean;
+  readonly running: readonly RunningRecord[];
+}
+
+export class HandlerThread implements ExecutorThread, WatchedThread {
+  readonly load: ThreadLoad;
+  completed = 0;
+  restarts = -1;
+  /** Sessions lost, with nothing running, since the last completed record. */
+  losses = 0;
+  /** The session's end, and why, where it was not a clean one. */
+  ended: Promise<Error | undefined> = Promise.resolve(undefined);
+  readonly id: number;
+  readonly #basis: SessionBasis;
+  readonly #host: SessionHost;
+  #aborter: AbortController = new AbortController();
+  /** Why we ended the session, where we did. */
+  #hung: { readonly runs: readonly RunningSlot[]; readonly areCertain: boolean } | undefined = undefined;
+  #slots: Slots;
+  #lanes: (Lane | undefined)[] = [];
+  /** How many records each lane was sent with. */
+  #sent: number[] = [];
+  #freeIds: number[] = [];
+  #port: MessagePort | undefined = undefined;
+  #writer: FrameWriter = new FrameWriter();
+
+  constructor(id: number, basis: SessionBasis, host: SessionHost) {
+    this.id = id;
+    this.load = new ThreadLoad(basis.concurrency);
+    this.#basis = basis;
+    this.#host = host;
+    this.#slots = this.#newSlots();
+  }
+
+  /**
+   * Starts a session and resolves once its handler is open; rejects with a ConfigurationError where it does not load.
+   */
+  async open(listener: ExecutorListener): Promise<void> {
+    const { port1, port2 } = new MessageChannel();
+    this.#slots = this.#newSlots();
+    this.#hung = undefined;
+    this.#aborter = new AbortController();
+    const start: SessionStart = { ...this.#basis, port: port2, threadId: this.id, slots: this.#slots.buffer };
+    this.ended = this.#host
+      .run(start, this.#aborter.signal)
+      .then((failure) => failure && fromWireError(failure), asError);
+    this.#port = port1;
+    this.#writer = new FrameWriter();
+    await new Promise<void>((resolve, reject) => {
+      port1.on('message', (message: FromThread) => {
+        if (message.type === 'ready') {
+          this.restarts += 1;
+          this.load.reopen();
+          resolve();
+        } else this.#reported(message, listener);
+      });
+      void this.ended.then((cause) => {
+        this.#hearLast(port1, listener);
+        reject(loadError(cause));
+      });
+    });
+  }
+
+  send(lanes: readonly Lane[]): void {
+    const ids = lanes.map((lane) => {
+      const id = this.#freeIds.pop() ?? this.#lanes.length;
+      this.#lanes[id] = lane;
+      this.#sent[id] = lane.inFlight;
+      this.#slots.reset(id);
+      return id;
+    });
+    const { buffer, topics } = this.#writer.write(lanes, ids);
+    this.#port?.postMessage({ type: 'frame', buffer, topics } satisfies ToThread, [buffer]);
+  }
+
+  snapshot(): ThreadSnapshot {
+    const { id, load, completed, restarts } = this;
+    return { id, records: load.records, completed, restarts, running: this.#running().map(({ record }) => record) };
+  }
+
+  look(now: number): ThreadLook | undefined {
+    return this.#hung === undefined ? this.#slots.look(now) : undefined;
+  }
+
+  endHung(runs: readonly RunningSlot[], areCertain: boolean): void {
+    this.#hung = { runs, areCertain };
+    void this.#terminate();
+  }
+
+  /** What the session had not settled comes back; what it completed without telling is told first. */
+  abandon(listener: ExecutorListener): Remains {
+    for (const [id, lane] of this.#lanes.entries()) {
+      const untold = lane === undefined ? 0 : this.#untold(id, lane);
+      if (lane === undefined || untold === 0) continue;
+      if (lane.inFlight === untold) this.#lanes[id] = undefined;
+      this.#completed(lane, untold, listener);
+    }
+    const running = this.#running();
+    const ended = this.#hung;
+    const blamed = running
+      .filter(({ run }) => ended === undefined || ended.runs.some((one) => isSame(one, run)))
+      .map(({ lane }) => lane);
+    // Of several that may hold the event loop up, only one that was alone is known to.
+    const areHung = ended !== undefined && (ended.areCertain || blamed.length === 1);
+    const lanes = this.#lanes.filter((lane) => lane !== undefined);
+    this.#lanes = [];
+    this.#freeIds = [];
+    this.#port = undefined;
+    // Nobody is to find in the old ones what does not run any more.
+    this.#slots = this.#newSlots();
+    this.load.close();
+    const [hung, suspects] = areHung ? [blamed, []] : [[], blamed];
+    return { lanes, suspects, hung, wasEnded: ended !== undefined, running: running.map(({ record }) => record) };
+  }
+
+  /** Ends what is left of a session that did not open: a module that failed to load fails for good in its thread. */
+  async discard(): Promise<void> {
+    await this.#terminate();
+  }
+
+  /** Lets the thread finish what it runs and close its handler; resolves when it did. */
+  async end(): Promise<void> {
+    this.#port?.postMessage({ type: 'end' } satisfies ToThread);
+    await this.ended;
+  }
+
+  /** Ends the thread wherever it is. */
+  abort(): void {
+    this.#aborter.abort();
+  }
+
+  #newSlots(): Slots {
+    const { concurrency } = this.#basis;
+    return new Slots(concurrency, concurrency + AHEAD_RECORDS_MAX + 1);
+  }
+
+  /**
+   * Not by the session's signal: that gives the lanes back at once, while the thread may still run their records.
+   */
+  async #terminate(): Promise<void> {
+    const timer = setTimeout(() => this.abort(), TERMINATE_MS).unref();
+    await this.#host.terminate(this.#slots.threadId);
+    clearTimeout(timer);
+  }
+
+  /** Records of the lane's segment that completed and were in no report. */
+  #untold(id: number, lane: Lane): number {
+    const told = (this.#sent[id] as number) - lane.inFlight;
+    return Math.max(0, this.#slots.completedOf(id) - told);
+  }
+
+  /** What is with a handler, as far as the slots say: they change while we read. */
+  #running(): { run: RunningSlot; lane: Lane; record: RunningRecord }[] {
+    return this.#slots.running(performance.now()).flatMap((run) => {
+      const lane = this.#lanes[run.laneId];
+      if (lane === undefined) return [];
+      let delivery: Delivery | undefined = lane.head;
+      for (let ahead = this.#untold(run.laneId, lane); ahead > 0; ahead -= 1) delivery = delivery?.next;
+      if (delivery === undefined) return [];
+      const { topic, partition } = lane.partition;
+      const { attempt, record } = delivery;
+      return [{ run, lane, record: { topic, partition, offset: record.offset, attempt, runningMs: run.runningMs } }];
+    });
+  }
+
+  /** What the thread still told before it ended may lie unread: what completed must not run again. */
+  #hearLast(port: MessagePort, listener: ExecutorListener): void {
+    for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port)) {
+      if ((last.message as FromThread).type === 'report') this.#reported(last.message as Report, listener);
+    }
+    port.close();
+  }
+
+  #reported({ completed, failed, dropped, busyMs, serviceMs, activeMs }: Report, listener: ExecutorListener): void {
+    const before = this.load.records;
+    for (let index = 0; index < completed.length; index += 2) {
+      const id = completed[index] as number;
+      const count = completed[index + 1] as number;
+      const lane = this.#lanes[id] as Lane;
+      this.load.records -= count;
+      if (lane.inFlight === count) this.#release(id);
+      this.#completed(lane, count, listener);
+    }
+    for (const { laneId, error, stage } of failed) {
+      listener.onFailed(this.#stopped(laneId), fromWireError(error), stage);
+    }
+    for (const laneId of dropped) listener.onDropped(this.#stopped(laneId));
+    this.load.observe(before - this.load.records, busyMs, serviceMs, activeMs);
+    listener.onReported();
+  }
+
+  #completed(lane: Lane, count: number, listener: ExecutorListener): void {
+    this.completed += count;
+    this.losses = 0;
+    listener.onCompleted(lane, count);
+  }
+
+  /** The lane's segment is over before its end; what is left of it did not run. */
+  #stopped(id: number): Lane {
+    const lane = this.#lanes[id] as Lane;
+    this.load.records -= lane.inFlight;
+    this.#release(id);
+    return lane;
+  }
+
+  #release(id: number): void {
+    this.#lanes[id] = undefined;
+    this.#freeIds.push(id);
+    this.load.lanes -= 1;
+  }
+}
+
+function isSame(one: RunningSlot, other: RunningSlot): boolean {
+  return one.slot === other.slot && one.sequence === other.sequence;
+}
+
+function loadError(cause: Error | undefined): ConfigurationError {
+  const problem = `the handler module could not be opened: ${cause?.message ?? 'its thread ended'}`;
+  return new ConfigurationError('ERR_HANDLER_LOAD', [problem], { cause });
+}

@@ -1,0 +1,96 @@
+/**
+ * How much work a thread has and how much more it should get. Pure; runs on the poller's thread.
+ *
+ * A thread is kept busy in its slots and about {@link AHEAD_MS} of work ahead, never more: what waits in a thread can
+ * no longer go to another one, nor behind an older record. All follows from what the thread itself measured: no-op
+ * handlers get thousands of records a frame, slow ones only what their slots take, and handlers that compute only as
+ * many slots as their one CPU can keep busy.
+ */
+import type { ThreadLoadView } from './executor.ts';
+
+/** Work to have waiting in a thread, in time: longer than a report and the next frame take to travel. */
+const AHEAD_MS = 2;
+/** The longest run of one lane in one segment, in time: long enough to hide the way back, short enough to stay fair. */
+const SEGMENT_MS = 5;
+/** So a thread has no more segments than its slots and this together. */
+export const AHEAD_RECORDS_MAX = 2_048;
+const SEGMENT_RECORDS_MAX = 256;
+/** First guesses, before the first report. */
+const MS_PER_RECORD_FIRST = 1;
+const SERVICE_MS_FIRST = 5;
+
+export class ThreadLoad implements ThreadLoadView {
+  /** Segments given and not over. */
+  lanes = 0;
+  records = 0;
+  /** Milliseconds of the busy thread per record, all its slots together. */
+  #msPerRecord = MS_PER_RECORD_FIRST;
+  /** Milliseconds one record takes in its slot. */
+  #serviceMs = SERVICE_MS_FIRST;
+  /** Milliseconds of computing per record; far below its service time where the handler mostly waits. */
+  #activeMs = 0;
+  /** False while there is no thread behind it. */
+  #open = true;
+  readonly #slots: number;
+  readonly #aheadMs: number;
+
+  /** @param aheadMs work to have waiting, in time; 0 where handing over takes none */
+  constructor(slots: number, aheadMs: number = AHEAD_MS) {
+    this.#slots = slots;
+    this.#aheadMs = aheadMs;
+  }
+
+  get freeSlots(): number {
+    if (!this.#open) return 0;
+    return Math.max(0, this.#usefulSlots() - this.lanes);
+  }
+
+  get hungry(): boolean {
+    if (!this.#open) return false;
+    const slots = this.#usefulSlots();
+    return this.lanes < slots || this.records < slots + this.#aheadRecords() / 2;
+  }
+
+  segmentRoom(): number {
+    const longest = Math.max(1, Math.min(SEGMENT_RECORDS_MAX, Math.floor(SEGMENT_MS / this.#serviceMs)));
+    const slots = this.#usefulSlots();
+    if (this.lanes < slots) return longest;
+    return Math.max(0, Math.min(longest, slots + this.#aheadRecords() - this.records));
+  }
+
+  add(records: number): void {
+    this.lanes += 1;
+    this.records += records;
+  }
+
+  /** Notes what a report says; see `Report` in wire/messages.ts for the durations. */
+  observe(records: number, busyMs: number, serviceMs: number, activeMs: number): void {
+    if (records === 0) return;
+    // A report of many records says more than one of few, yet a slow handler's single records must count as well.
+    const weight = Math.min(0.5, Math.max(0.1, records / 256));
+    this.#msPerRecord += (busyMs / records - this.#msPerRecord) * weight;
+    this.#serviceMs += (serviceMs / records - this.#serviceMs) * weight;
+    this.#activeMs += (activeMs / records - this.#activeMs) * weight;
+  }
+
+  /** The thread was lost, and with it everything given: nothing more until `reopen`. */
+  close(): void {
+    this.lanes = 0;
+    this.records = 0;
+    this.#open = false;
+  }
+
+  reopen(): void {
+    this.#open = true;
+  }
+
+  /** More handlers at once than this would only wait for the thread's CPU. */
+  #usefulSlots(): number {
+    if (this.#activeMs === 0) return this.#slots;
+    return Math.max(1, Math.min(this.#slots, Math.ceil(this.#serviceMs / this.#activeMs)));
+  }
+
+  #aheadRecords(): number {
+    return Math.min(AHEAD_RECORDS_MAX, Math.floor(this.#aheadMs / this.#msPerRecord));
+  }
+}

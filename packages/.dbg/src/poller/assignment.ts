@@ -1,0 +1,284 @@
+/**
+ * Which partitions are ours: assigned, revoked, lost; and the one drain that serves a rebalance and the close. Runs
+ * on the poller's thread.
+ *
+ * Invariant: a partition is given back only after its drain: no hand-out, what ran has settled or the time is up, and
+ * what was committable is committed. Lost partitions are closed at once and never committed.
+ */
+import { DrainError, type KafkaError, type KeylaneError } from '../errors.ts';
+import type { Events } from '../events.ts';
+import type { ResolvedOptions } from '../options.ts';
+import {
+  type Client,
+  type ClientRecord,
+  type CommittedOffset,
+  type PartitionOffset,
+  type PartitionStatistics,
+  partitionName,
+  type TopicPartition,
+} from './client.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { OffsetStore, Uncommitted } from './committer.ts';
+import type { Delivery } from './delivery.ts';
+import { asFatal } from './guard.ts';
+import { LogWatch } from './log-watch.ts';
+import { Partition, type PartitionShared } from './partition.ts';
+
+/** How long a drain waits for its last commit: a broker that is away must not hold up a rebalance or the close. */
+const FLUSH_MS = 5_000;
+
+export interface AssignmentParts {
+  readonly options: Pick<ResolvedOptions, 'drainTimeoutMs'>;
+  readonly client: Pick<Client, 'assign' | 'unassign' | 'committed' | 'watermarks' | 'seek'>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly shared: PartitionShared;
+  /** Commits for as long as `wanted` holds; see `committer.ts`. */
+  readonly flush: (wanted: () => boolean) => Promise<void>;
+  /** Does this while no call of `consume` is under way; see `poller.ts`. */
+  readonly betweenPolls: (action: () => void | Promise<void>) => Promise<void>;
+  /** A partition came in; whatever must be paused from its start is paused. */
+  readonly onOpened: (partitions: readonly Partition[]) => void;
+  readonly onFatal: (error: KeylaneError) => void;
+  /** A rebalance began (true) or was answered (false). */
+  readonly onRebalancing: (underWay: boolean) => void;
+}
+
+export class Assignment implements OffsetStore {
+  readonly #byTopic: Map<string, (Partition | undefined)[]> = new Map();
+  readonly #parts: AssignmentParts;
+  readonly #watch: LogWatch;
+  /** Rebalances are answered one after the other. */
+  #rebalances: Promise<void> = Promise.resolve();
+  #drainers: (() => void)[] = [];
+  /** Partitions that are closed and begin again in their turn. */
+  readonly #rewinding: Set<Partition> = new Set();
+  #closing = false;
+  #closed = false;
+  #age = 0;
+
+  constructor(parts: AssignmentParts) {
+    this.#parts = parts;
+    this.#watch = new LogWatch(parts.client, parts.events);
+  }
+
+  /** Takes a record in; `undefined` where its partition is not (or no longer) ours, or it needs no run. */
+  register(record: ClientRecord): Delivery | undefined {
+    const partition = this.#byTopic.get(record.topic)?.[record.partition];
+    if (partition === undefined || partition.state !== 'active' || this.#closing) return undefined;
+    const { position } = partition.tracker;
+    if (position !== undefined && record.offset > position) this.#watch.onAhead(partition, record.offset);
+    else if (position !== undefined && record.offset < position && this.#watch.isRewound(partition, record)) {
+      this.#rewind(partition, record.offset);
+      return undefined;
+    }
+    this.#age += 1;
+    return partition.register(record, this.#age);
+  }
+
+  /** A partition was read to its end; `offset` comes next there. */
+  onEnd({ offset, ...topicPartition }: PartitionOffset): void {
+    const partition = this.find(topicPartition);
+    if (partition === undefined || partition.state !== 'active' || this.#closing) return;
+    if (offset > (partition.tracker.position ?? offset)) this.#watch.onAhead(partition, offset);
+    partition.tracker.skipTo(offset);
+  }
+
+  /** The partitions that are ours. */
+  open(): Partition[] {
+    return [...this.#byTopic.values()].flatMap((partitions) =>
+      partitions.filter((partition) => partition !== undefined),
+    );
+  }
+
+  find({ topic, partition }: TopicPartition): Partition | undefined {
+    return this.#byTopic.get(topic)?.[partition];
+  }
+
+  uncommitted(): Uncommitted[] {
+    return this.open()
+      .filter(({ dirty }) => dirty)
+      .map((partition) => partition.uncommitted());
+  }
+
+  onStatistics(statistics: readonly PartitionStatistics[]): void {
+    for (const one of statistics) {
+      const partition = this.find(one);
+      if (partition !== undefined) partition.statistics = one;
+    }
+  }
+
+  onAssigned(assigned: readonly TopicPartition[]): void {
+    this.#next(async () => {
+      const committed = this.#closing || assigned.length === 0 ? [] : await this.#committed(assigned);
+      // What a call under way brings may still be of an earlier assignment: its records, taken for ours, would seem to
+      // be ahead of those that begin at the committed offset, and these would be dropped as delivered twice.
+      await this.#parts.betweenPolls(() => this.#assign(assigned, committed));
+    });
+  }
+
+  #assign(assigned: readonly TopicPartition[], committed: readonly CommittedOffset[]): void {
+    const { client, events, onOpened } = this.#parts;
+    const offsets = new Map(committed.map((offset) => [partitionName(offset), offset]));
+    client.assign(
+      assigned.map(({ topic, partition }) => {
+        const offset = offsets.get(partitionName({ topic, partition }))?.offset;
+        return offset === undefined ? { topic, partition } : { topic, partition, offset };
+      }),
+    );
+    // What comes while we close is answered, but nothing of it is taken in.
+    if (this.#closing || assigned.length === 0) return;
+    const partitions = assigned.map((topicPartition) => this.#add(topicPartition));
+    for (const partition of partitions) {
+      const offset = offsets.get(partitionName(partition));
+      const problem = offset && partition.restore(offset);
+      if (offset !== undefined && problem !== undefined) this.#watch.onMetadata(offset, problem);
+    }
+    onOpened(partitions);
+    events.emit('assigned', { partitions: assigned });
+  }
+
+  onRevoked(revoked: readonly TopicPartition[], lost: boolean): void {
+    this.#next(async () => {
+      const partitions = revoked
+        .map((topicPartition) => this.find(topicPartition))
+        .filter((found) => found !== undefined);
+      if (!lost) await this.drain(partitions, this.#parts.options.drainTimeoutMs);
+      this.#remove(partitions);
+      this.#forget(revoked);
+      this.#parts.client.unassign(revoked);
+      if (revoked.length > 0) this.#parts.events.emit(lost ? 'lost' : 'revoked', { partitions: revoked });
+    });
+  }
+
+  /** From here on nothing new is taken in. */
+  closing(): void {
+    this.#closing = true;
+  }
+
+  /**
+   * Stops the hand-out of these partitions, awaits what runs, commits. Never rejects; past the time it reports and
+   * goes on. Resolves with whether all that ran has settled.
+   */
+  async drain(partitions: readonly Partition[], timeoutMs: number): Promise<boolean> {
+    for (const partition of partitions) if (partition.state === 'active') partition.drain();
+    const inFlight = () => partitions.reduce((sum, partition) => sum + partition.inFlight, 0);
+    const { clock, events, flush } = this.#parts;
+    let flushTimer: Timer | undefined;
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(timeoutMs, () => {
+        events.emit('warning', new DrainError(inFlight(), timeoutMs));
+        done();
+      });
+      const check = () => (this.#closed || inFlight() === 0) && done();
+      const done = () => {
+        timer.stop();
+        this.#drainers = this.#drainers.filter((drainer) => drainer !== check);
+        resolve();
+      };
+      this.#drainers.push(check);
+      check();
+    });
+    let inTime = true;
+    const limit = new Promise<void>((resolve) => {
+      flushTimer = clock.after(FLUSH_MS, () => {
+        inTime = false;
+        resolve();
+      });
+    });
+    await Promise.race([flush(() => inTime && partitions.some(({ dirty }) => dirty)), limit]);
+    flushTimer?.stop();
+    return inFlight() === 0;
+  }
+
+  /** Outcomes came in: drains may be over. */
+  onSettled(): void {
+    for (const drainer of this.#drainers) drainer();
+  }
+
+  /** Resolves when every rebalance that came in so far is answered. */
+  async settled(): Promise<void> {
+    await this.#rebalances;
+  }
+
+  /** Gives up all partitions; nothing that comes later changes anything. */
+  closeAll(): void {
+    this.#closed = true;
+    this.#remove(this.open());
+    // A revoke that came while we closed drains still: nobody is left to settle what it waits for.
+    this.onSettled();
+  }
+
+  /** What the group has committed; without it we only know less, so a broker that does not say is no reason to wait. */
+  async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    try {
+      return await this.#parts.client.committed(partitions);
+    } catch (error) {
+      this.#parts.events.emit('warning', error as KafkaError);
+      return [];
+    }
+  }
+
+  #next(answer: () => Promise<void>): void {
+    const { onRebalancing } = this.#parts;
+    this.#inTurn(async () => {
+      onRebalancing(true);
+      await answer();
+      onRebalancing(false);
+    });
+  }
+
+  #inTurn(action: () => Promise<void>): void {
+    this.#rebalances = this.#rebalances.then(action).catch((error: unknown) => this.#parts.onFatal(asFatal(error)));
+  }
+
+  #add(topicPartition: TopicPartition): Partition {
+    const { topic, partition: number } = topicPartition;
+    const partition = new Partition(topicPartition, this.#parts.shared);
+    const partitions = this.#byTopic.get(topic) ?? [];
+    this.#byTopic.set(topic, partitions);
+    partitions[number]?.close();
+    partitions[number] = partition;
+    return partition;
+  }
+
+  /**
+   * Everything from `offset` on was made anew. What is incomplete below it stays to be done, so the partition begins
+   * again there: with what was known, as a new one, in its turn among the rebalances. Until then its records are
+   * nobody's, since they come again.
+   */
+  #rewind(before: Partition, offset: number): void {
+    const beginning = before.beginningBelow(offset);
+    this.#remove([before]);
+    this.#rewinding.add(before);
+    this.#inTurn(async () => {
+      const { topic, partition: number } = before;
+      const { client, betweenPolls, onOpened } = this.#parts;
+      await betweenPolls(async () => {
+        if (!this.#rewinding.has(before)) return;
+        await client.seek({ topic, partition: number, offset: beginning.offset });
+        if (!this.#rewinding.delete(before) || this.#closing) return;
+        const partition = this.#add(before);
+        partition.beginAt(beginning);
+        partition.clientPaused = before.clientPaused;
+        onOpened([partition]);
+      });
+    });
+  }
+
+  /** These are not ours any more, so they do not begin again either. */
+  #forget(partitions: readonly TopicPartition[]): void {
+    const names = new Set(partitions.map(partitionName));
+    for (const partition of this.#rewinding) if (names.has(partitionName(partition))) this.#rewinding.delete(partition);
+  }
+
+  #remove(partitions: readonly Partition[]): void {
+    for (const partition of partitions) {
+      if (partition.state === 'closed') continue;
+      partition.close();
+      const siblings = this.#byTopic.get(partition.topic) as (Partition | undefined)[];
+      siblings[partition.partition] = undefined;
+      if (siblings.every((sibling) => sibling === undefined)) this.#byTopic.delete(partition.topic);
+    }
+  }
+}

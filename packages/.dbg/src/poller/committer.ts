@@ -1,0 +1,176 @@
+/**
+ * Commits what is committable, every `commitIntervalMs` and after `commitRecordsMax` completed records. Runs on the
+ * poller's thread; pulls from the partitions, nobody pushes.
+ *
+ * Invariant: one commit is in flight at a time, and a partition counts as committed only when the broker's own answer
+ * says so. A refused or lost commit leaves it as it was, so the next one tries again.
+ */
+import { KafkaError } from '../errors.ts';
+import type { Events } from '../events.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { type Client, type CommitAnswer, type CommittedOffset, type PartitionOffset, partitionName } from './client.ts';
+import type { Clock, Timer } from './clock.ts';
+
+/**
+ * The client answers every commit, at the latest after its own request time-outs; past this the answer is taken as
+ * lost.
+ */
+const ANSWER_MS = 90_000;
+/** A flush waits this long before it tries a refused commit again: a rebalance refuses some for a moment. */
+const RETRY_MS = 100;
+
+/** What a commit tells the broker about one partition, and whom to tell what became of it. */
+export interface Uncommitted extends CommittedOffset {
+  /** The broker has it. */
+  confirm(): void;
+  /** The broker refused it. */
+  refuse(error: KafkaError): void;
+}
+
+/** What the committer needs of the partitions; `assignment.ts` implements it. */
+export interface OffsetStore {
+  /** What a commit would tell the broker that it does not have, of partitions that are ours. */
+  uncommitted(): Uncommitted[];
+}
+
+export interface CommitterParts {
+  readonly options: Pick<ResolvedOptions, 'commitIntervalMs' | 'commitRecordsMax'>;
+  readonly client: Pick<Client, 'commit'>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly store: OffsetStore;
+}
+
+export class Committer {
+  #stopped = false;
+  #interval: Timer | undefined = undefined;
+  #answerTimer: Timer | undefined = undefined;
+  /** The commit in flight, by the names of its offsets, and who waits to learn whether all of it was taken. */
+  #inFlight:
+    | { readonly offsets: ReadonlyMap<string, Uncommitted>; readonly waiting: ((taken: boolean) => void)[] }
+    | undefined = undefined;
+  #completedAtCommit = 0;
+  #endPause: () => void = () => undefined;
+  readonly #parts: CommitterParts;
+
+  constructor(parts: CommitterParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { clock, options } = this.#parts;
+    this.#interval = clock.after(options.commitIntervalMs, () => {
+      this.#commit();
+      if (!this.#stopped) this.start();
+    });
+  }
+
+  /** Records completed since the consumer started; commits early where that is many. */
+  onCompleted(completed: number): void {
+    if (completed - this.#completedAtCommit < this.#parts.options.commitRecordsMax) return;
+    // With one in flight this one has to wait: the next records that complete ask again.
+    if (this.#inFlight !== undefined) return;
+    this.#completedAtCommit = completed;
+    this.#commit();
+  }
+
+  onAnswered(answers: readonly CommitAnswer[], error: KafkaError | undefined): void {
+    const taken = answers.filter((answer) => error === undefined && answer.error === undefined);
+    if (taken.length > 0) this.#parts.events.emit('committed', { offsets: taken });
+    const whole = taken.length === answers.length && error === undefined;
+    if (!whole) this.#parts.events.emit('warning', refusal(answers, error));
+    // An answer that comes after it was given up may find another commit in flight: that one still has its own to come.
+    const offsets = this.#inFlight?.offsets;
+    if (offsets === undefined || !isAnswerTo(offsets, answers, error)) return;
+    for (const answer of answers) {
+      const offset = offsets.get(offsetName(answer)) as Uncommitted;
+      const refused = error ?? answer.error;
+      if (refused === undefined) offset.confirm();
+      else offset.refuse(refused);
+    }
+    this.#answered(whole);
+  }
+
+  /**
+   * Commits what is committable now until nothing is left for which `wanted` holds: waits for the commit in flight,
+   * sends the rest, and tries again what was refused. Gives up only when the committer stops.
+   */
+  async flush(wanted: () => boolean): Promise<void> {
+    while (this.#inFlight !== undefined) await this.#answer();
+    while (wanted() && this.#commit()) {
+      if (!(await this.#answer())) await this.#pause();
+    }
+  }
+
+  /** No further commits, and no waiting for an answer. */
+  stop(): void {
+    this.#stopped = true;
+    this.#endPause();
+    this.#interval?.stop();
+    this.#answered(false);
+  }
+
+  /** Sends a commit unless one is in flight or nothing is to commit; returns whether one is in flight now. */
+  #commit(): boolean {
+    if (this.#stopped || this.#inFlight !== undefined) return this.#inFlight !== undefined;
+    const offsets = this.#parts.store.uncommitted();
+    if (offsets.length === 0) return false;
+    this.#inFlight = { offsets: new Map(offsets.map((offset) => [offsetName(offset), offset])), waiting: [] };
+    this.#answerTimer = this.#parts.clock.after(ANSWER_MS, () => {
+      const error = new KafkaError('ERR_COMMIT', `a commit was not answered within ${ANSWER_MS} ms`, {
+        kafkaCode: -185,
+      });
+      this.#parts.events.emit('warning', error);
+      this.#answered(false);
+    });
+    this.#parts.client.commit(
+      offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })),
+    );
+    return true;
+  }
+
+  #answer(): Promise<boolean> {
+    return new Promise((resolve) => this.#inFlight?.waiting.push(resolve));
+  }
+
+  /** Between a refusal and the next try. */
+  async #pause(): Promise<void> {
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#parts.clock.after(RETRY_MS, resolve);
+      this.#endPause = () => {
+        timer.stop();
+        resolve();
+      };
+    });
+  }
+
+  #answered(taken: boolean): void {
+    this.#answerTimer?.stop();
+    const waiting = this.#inFlight?.waiting ?? [];
+    this.#inFlight = undefined;
+    for (const resolve of waiting) resolve(taken);
+  }
+}
+
+/** Whether these are the answers to that commit; a request that failed as a whole may name no partition at all. */
+function isAnswerTo(
+  offsets: ReadonlyMap<string, Uncommitted>,
+  answers: readonly CommitAnswer[],
+  error: KafkaError | undefined,
+): boolean {
+  if (answers.length === 0) return error !== undefined;
+  return answers.length === offsets.size && answers.every((answer) => offsets.has(offsetName(answer)));
+}
+
+function offsetName(offset: PartitionOffset): string {
+  return `${partitionName(offset)}@${offset.offset}`;
+}
+
+function refusal(answers: readonly CommitAnswer[], error: KafkaError | undefined): KafkaError {
+  const refused = answers.filter((answer) => error !== undefined || answer.error !== undefined);
+  const cause = error ?? refused[0]?.error;
+  const where = refused.map(offsetName).join(', ');
+  const message = `a commit was refused and will be tried again: ${cause?.message ?? 'unknown reason'} (${where})`;
+  return new KafkaError('ERR_COMMIT', message, { kafkaCode: cause?.kafkaCode ?? -1, cause });
+}

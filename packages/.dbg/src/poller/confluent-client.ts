@@ -1,0 +1,285 @@
+/**
+ * The client port on @confluentinc/kafka-javascript's callback API (librdkafka).
+ *
+ * librdkafka's own threads fetch and send heartbeats; everything here runs on the event loop of the main thread.
+ */
+import { KafkaError } from '../errors.ts';
+import type {
+  Client,
+  ClientListener,
+  ClientRecord,
+  CommittedOffset,
+  OnConsumed,
+  PartitionOffset,
+  PartitionStatistics,
+  TopicPartition,
+  Watermarks,
+} from './client.ts';
+import {
+  AUTO_OFFSET_RESET,
+  connectClient,
+  type KafkaConsumer,
+  type KafkaOptions,
+  type LibrdKafkaError,
+  makeClient,
+  onClientError,
+  type TopicPartitionOffsetAndMetadata,
+  toKafkaError,
+  WRONG_STATE,
+} from './confluent.ts';
+import { topicPattern } from './topic-pattern.ts';
+
+const ASSIGN_PARTITIONS = -175;
+const REVOKE_PARTITIONS = -174;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+/** How long an assignment waits for the committed offsets. */
+const COMMITTED_MS = 5_000;
+const SEEK_MS = 5_000;
+
+/** Ours unless the application says otherwise; docs/tuning.md has the reasons. */
+const DEFAULTS: KafkaOptions = {
+  'partition.assignment.strategy': 'cooperative-sticky',
+  'statistics.interval.ms': 5_000,
+  'queued.max.messages.kbytes': 32_768,
+  'queued.min.messages': 10_000,
+  'fetch.queue.backoff.ms': 50,
+};
+
+/** The consumer with what its type declarations leave out. */
+type Consumer = KafkaConsumer & {
+  incrementalAssign(partitions: readonly TopicPartition[]): void;
+  incrementalUnassign(partitions: readonly TopicPartition[]): void;
+  assignmentLost(): boolean;
+  rebalanceProtocol(): 'NONE' | 'EAGER' | 'COOPERATIVE';
+  getClient(): NativeConsumer;
+};
+
+/** The native client beneath, where `consume` can be called without an event for every record. */
+interface NativeConsumer {
+  consume(
+    timeoutMs: number,
+    recordsMax: number,
+    timeoutOnlyForFirst: boolean,
+    done: (error: LibrdKafkaError | null, records: ClientRecord[], ends: PartitionOffset[]) => void,
+  ): void;
+}
+
+export class ConfluentClient implements Client {
+  readonly #kafka: KafkaOptions;
+  #consumer: Consumer | undefined = undefined;
+  #native: NativeConsumer | undefined = undefined;
+  #listener: ClientListener | undefined = undefined;
+
+  constructor(kafka: KafkaOptions) {
+    this.#kafka = kafka;
+  }
+
+  async connect(listener: ClientListener, timeoutMs: number): Promise<void> {
+    this.#listener = listener;
+    const { 'auto.offset.reset': reset, ...kafka } = this.#kafka;
+    const config = {
+      ...defaultsFor(kafka),
+      ...kafka,
+      'enable.auto.commit': false,
+      'enable.auto.offset.store': false,
+      'enable.partition.eof': true,
+      rebalance_cb: (error: LibrdKafkaError, partitions: TopicPartition[]) => this.#onRebalance(error, partitions),
+      offset_commit_cb: (error: LibrdKafkaError | null, offsets: CommitResult[]) => this.#onCommitted(error, offsets),
+      queue_non_empty_cb: () => listener.onRecordsAvailable(),
+    };
+    // auto.offset.reset is a property of topics: in the global configuration the binding would lose it.
+    const topicConfig = reset === undefined ? {} : { 'auto.offset.reset': reset };
+    const consumer = await makeClient(
+      ({ KafkaConsumer }) => new KafkaConsumer(config as never, topicConfig as never) as Consumer,
+    );
+    this.#consumer = consumer;
+    onClientError(consumer, (error) => listener.onError(toKafkaError(error, 'the client reports')));
+    consumer.on('event.stats', (event) =>
+      listener.onStatistics(readStatistics(event as unknown as { message: string })),
+    );
+    await connectClient(consumer, this.#kafka, timeoutMs);
+    // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
+    this.#native = consumer.getClient();
+  }
+
+  async subscribe(topics: readonly (string | RegExp)[]): Promise<readonly string[]> {
+    const missing = await this.#missing(topics.filter((topic) => typeof topic === 'string'));
+    this.#connected().subscribe(
+      topics.map((topic) => (typeof topic === 'string' ? topic : (topicPattern(topic).pattern as string))),
+    );
+    return missing;
+  }
+
+  consume(recordsMax: number, done: OnConsumed): void {
+    (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records, ends) => {
+      if (error) done(toKafkaError(error, consumeFailure(error)), [], []);
+      else done(undefined, records, ends);
+    });
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    const offsets = await new Promise<CommitResult[]>((resolve, reject) => {
+      this.#connected().committed(partitions as never, COMMITTED_MS, (error, answer) => {
+        if (error) reject(toKafkaError(error, 'the committed offsets cannot be read'));
+        else resolve(answer as CommitResult[]);
+      });
+    });
+    return offsets
+      .filter(({ offset }) => offset >= 0)
+      .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata: metadata ?? '' }));
+  }
+
+  watermarks({ topic, partition }: TopicPartition): Watermarks | undefined {
+    try {
+      const { lowOffset, highOffset } = this.#connected().getWatermarkOffsets(topic, partition);
+      return lowOffset < 0 || highOffset < 0 ? undefined : { low: lowOffset, high: highOffset };
+    } catch {
+      // A partition the client has just given back is one it no longer knows.
+      return undefined;
+    }
+  }
+
+  assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void {
+    this.#answer((consumer) => {
+      if (isCooperative(consumer)) consumer.incrementalAssign(partitions);
+      else consumer.assign(partitions as never);
+    });
+  }
+
+  unassign(partitions: readonly TopicPartition[]): void {
+    this.#answer((consumer) => {
+      if (isCooperative(consumer)) consumer.incrementalUnassign(partitions);
+      else consumer.unassign();
+    });
+  }
+
+  seek(offset: PartitionOffset): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#connected().seek(offset, SEEK_MS, (error) => {
+        if (error)
+          reject(toKafkaError(error, `${offset.topic}[${offset.partition}] cannot be read from ${offset.offset}`));
+        else resolve();
+      });
+    });
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#connected().pause(partitions as never);
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#connected().resume(partitions as never);
+  }
+
+  commit(offsets: readonly CommittedOffset[]): void {
+    this.#connected().commit(offsets as never);
+  }
+
+  async disconnect(): Promise<void> {
+    const consumer = this.#consumer;
+    if (consumer === undefined) return;
+    await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
+    this.#consumer = undefined;
+  }
+
+  #connected(): Consumer {
+    if (this.#consumer === undefined)
+      throw new KafkaError('ERR_KAFKA', 'the client is not connected', { kafkaCode: WRONG_STATE });
+    return this.#consumer;
+  }
+
+  /** Literal topics the cluster does not know, by asking for each by name. */
+  async #missing(topics: readonly string[]): Promise<string[]> {
+    const answers = topics.map(
+      (topic) =>
+        new Promise<string[]>((resolve, reject) => {
+          this.#connected().getMetadata({ topic, timeout: 10_000 } as never, (error, metadata) => {
+            const found = metadata?.topics.find(({ name }) => name === topic) as
+              | { error?: unknown; partitions: unknown[] }
+              | undefined;
+            if (error && error.code !== UNKNOWN_TOPIC_OR_PARTITION)
+              reject(toKafkaError(error, `topic ${topic} cannot be looked up`));
+            else resolve(found === undefined || found.partitions.length === 0 ? [topic] : []);
+          });
+        }),
+    );
+    return (await Promise.all(answers)).flat();
+  }
+
+  #onRebalance(error: LibrdKafkaError, partitions: readonly TopicPartition[]): void {
+    const names = partitions.map(({ topic, partition }) => ({ topic, partition }));
+    if (error.code === ASSIGN_PARTITIONS) this.#listener?.onAssigned(names);
+    else if (error.code === REVOKE_PARTITIONS)
+      this.#listener?.onRevoked(names, this.#consumer?.assignmentLost() ?? false);
+    else this.#listener?.onError(toKafkaError(error, 'a rebalance failed'));
+  }
+
+  #onCommitted(error: LibrdKafkaError | null | undefined, offsets: readonly CommitResult[] | undefined): void {
+    const answers = (offsets ?? []).map(({ topic, partition, offset, error: refusal }) => ({
+      topic,
+      partition,
+      offset: offset as number,
+      ...(refusal !== undefined &&
+        refusal !== null && { error: toKafkaError(refusal, 'the broker refused the offset') }),
+    }));
+    this.#listener?.onCommitAnswered(answers, error ? toKafkaError(error, 'the broker refused the commit') : undefined);
+  }
+
+  /** Answers a rebalance. While the client disconnects there may be nobody left to answer. */
+  #answer(call: (consumer: Consumer) => void): void {
+    if (this.#consumer === undefined) return;
+    try {
+      call(this.#consumer);
+    } catch (error) {
+      this.#listener?.onError(toKafkaError(error as LibrdKafkaError, 'a rebalance could not be answered'));
+    }
+  }
+}
+
+type CommitResult = TopicPartitionOffsetAndMetadata & { error?: LibrdKafkaError | null };
+
+/** KIP-848's protocol brings its own assignor, and the client refuses one of ours. */
+function defaultsFor(kafka: KafkaOptions): Record<string, unknown> {
+  const { 'partition.assignment.strategy': strategy, ...others } = DEFAULTS;
+  return kafka['group.protocol'] === 'consumer' ? others : { 'partition.assignment.strategy': strategy, ...others };
+}
+
+function isCooperative(consumer: Consumer): boolean {
+  return consumer.rebalanceProtocol() === 'COOPERATIVE';
+}
+
+function consumeFailure({ code }: LibrdKafkaError): string {
+  if (code !== AUTO_OFFSET_RESET) return 'consuming failed';
+  return "a partition has no committed offset that its log still holds, and 'auto.offset.reset' is 'error'";
+}
+
+interface StatisticsJson {
+  readonly topics: Readonly<Record<string, { readonly partitions: Readonly<Record<string, PartitionJson>> }>>;
+}
+
+interface PartitionJson {
+  readonly partition: number;
+  readonly ls_offset: number;
+  readonly hi_offset: number;
+  readonly fetchq_cnt: number;
+  readonly fetchq_size: number;
+}
+
+/**
+ * The parts of librdkafka's statistics we use. @see
+ * https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md
+ */
+function readStatistics({ message }: { message: string }): PartitionStatistics[] {
+  const { topics } = JSON.parse(message) as StatisticsJson;
+  return Object.entries(topics).flatMap(([topic, { partitions }]) =>
+    Object.values(partitions)
+      .filter(({ partition }) => partition >= 0)
+      .map(({ partition, ls_offset, hi_offset, fetchq_cnt, fetchq_size }) => ({
+        topic,
+        partition,
+        endOffset: ls_offset >= 0 ? ls_offset : hi_offset,
+        fetchedRecords: fetchq_cnt,
+        fetchedBytes: fetchq_size,
+      })),
+  );
+}

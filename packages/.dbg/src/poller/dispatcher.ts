@@ -1,0 +1,153 @@
+/**
+ * Decides which lane goes to which thread, and when. Runs on the poller's thread; between the lanes and the executor.
+ *
+ * A lane joins the ready lanes of the thread its key prefers, so a key's caches stay warm there; a thread with free
+ * slots and nothing of its own takes from the one with the most. Among ready lanes the one whose first record has
+ * waited longest goes first: rotation would let a busy key fall behind all others (docs/adr/0003).
+ *
+ * A lane whose key is parked goes to the park topic instead, record by record, when its turn comes.
+ *
+ * A lane whose first record may have ended a thread runs it alone: the lane's own thread is fed no more until it is
+ * empty, gets that one record, and nothing beside it until it is settled.
+ *
+ * Invariant: a lane is either idle, or in one place: in one thread's ready lanes, held by its partition, with a
+ * thread, leaving, or waiting for a retry.
+ */
+import { assert } from '../errors.ts';
+import type { ExecutorThread } from '../executor/executor.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { Lane, LanePartition } from './lane.ts';
+import { ReadyLanes } from './ready-lanes.ts';
+
+export class Dispatcher {
+  readonly #threads: readonly ExecutorThread[];
+  readonly #ready: readonly ReadyLanes[];
+  readonly #stealing: boolean;
+  /** Partitions that hold lanes back until records before them complete. */
+  readonly #behind: Set<LanePartition> = new Set();
+  /** For each thread: lanes whose head must run alone, and whether one of them does. */
+  readonly #alone: readonly { readonly waiting: Lane[]; runs: boolean }[];
+  #first = 0;
+
+  readonly #onFollows: (lane: Lane) => void;
+
+  /** @param onFollows is given the lanes whose head goes to the park topic instead of a thread */
+  constructor(
+    threads: readonly ExecutorThread[],
+    { affinity }: Pick<ResolvedOptions, 'affinity'>,
+    onFollows: (lane: Lane) => void = () => assert(false, 'a record was to follow a parked key, and nothing is parked'),
+  ) {
+    this.#onFollows = onFollows;
+    this.#threads = threads;
+    this.#ready = threads.map(() => new ReadyLanes());
+    this.#alone = threads.map(() => ({ waiting: [], runs: false }));
+    this.#stealing = affinity === 'preferred' && threads.length > 1;
+  }
+
+  /** Lanes that could run now. */
+  get readyLanes(): number {
+    const alone = this.#alone.reduce((sum, { waiting }) => sum + waiting.length, 0);
+    return this.#ready.reduce((sum, lanes) => sum + lanes.size, alone);
+  }
+
+  /** The lane has a record to run and nothing in its way: it arrived, came back, or its delay is over. */
+  enqueue(lane: Lane): void {
+    assert(lane.state !== 'ready' && lane.state !== 'in-flight', `a lane that is ${lane.state} was enqueued`);
+    assert(lane.length > 0, 'an empty lane was enqueued');
+    lane.state = 'ready';
+    if (lane.head?.alone) this.#alone[lane.thread]?.waiting.push(lane);
+    else (this.#ready[lane.thread] as ReadyLanes).push(lane);
+  }
+
+  /** Gives every thread that wants some a frame of the oldest ready lanes. */
+  dispatch(): void {
+    for (const partition of this.#behind) this.release(partition);
+    // The first to choose changes, so that no thread is always served last.
+    this.#first = (this.#first + 1) % this.#threads.length;
+    for (let turn = 0; turn < this.#threads.length; turn += 1) {
+      this.#feed(this.#threadAt(turn), ({ id }) => ((this.#ready[id] as ReadyLanes).size > 0 ? id : undefined));
+    }
+    if (!this.#stealing) return;
+    for (let turn = 0; turn < this.#threads.length; turn += 1) {
+      this.#feed(this.#threadAt(turn), (thread) => (thread.load.freeSlots > 0 ? this.#fullest() : undefined));
+    }
+  }
+
+  /** What was held may be handed out by now: a pause is over, or the offset map has room again. */
+  release(partition: LanePartition): void {
+    for (const lane of partition.release()) this.enqueue(lane);
+    if (partition.holding && partition.handsOut) this.#behind.add(partition);
+    else this.#behind.delete(partition);
+  }
+
+  #threadAt(turn: number): ExecutorThread {
+    return this.#threads[(this.#first + turn) % this.#threads.length] as ExecutorThread;
+  }
+
+  /** Fills one frame from the ready lanes of the thread that `source` names, for as long as it names one. */
+  #feed(thread: ExecutorThread, source: (thread: ExecutorThread) => number | undefined): void {
+    const { load } = thread;
+    if (!load.hungry || this.#isReserved(thread)) return;
+    const frame: Lane[] = [];
+    for (let room = load.segmentRoom(); room > 0; room = load.segmentRoom()) {
+      const from = source(thread);
+      if (from === undefined) break;
+      const lane = this.#take(from);
+      if (lane === undefined) continue;
+      const count = lane.partition.admits(lane, Math.min(lane.length, room));
+      lane.take(count);
+      load.add(count);
+      frame.push(lane);
+    }
+    if (frame.length > 0) thread.send(frame);
+  }
+
+  /** Whether the thread is kept for a record that must run alone; sends it there once nothing else is left. */
+  #isReserved(thread: ExecutorThread): boolean {
+    const alone = this.#alone[thread.id] as { waiting: Lane[]; runs: boolean };
+    if (thread.load.records > 0 && alone.runs) return true;
+    alone.runs = false;
+    while (alone.waiting[0]?.partition.handsOut === false) this.#hold(alone.waiting.shift() as Lane);
+    const [lane] = alone.waiting;
+    if (lane === undefined) return false;
+    if (thread.load.records > 0) return true;
+    alone.waiting.shift();
+    alone.runs = true;
+    lane.take(1);
+    thread.load.add(1);
+    thread.send([lane]);
+    return true;
+  }
+
+  /** The oldest lane of a thread's own that may be handed out; those that may not are given to their partitions. */
+  #take(thread: number): Lane | undefined {
+    const lanes = this.#ready[thread] as ReadyLanes;
+    for (let lane = lanes.pop(); lane !== undefined; lane = lanes.pop()) {
+      if (!lane.partition.handsOut || lane.partition.admits(lane, 1) === 0) this.#hold(lane);
+      else if (lane.mustFollow) this.#follow(lane);
+      else return lane;
+    }
+    return undefined;
+  }
+
+  #follow(lane: Lane): void {
+    lane.state = 'idle';
+    this.#onFollows(lane);
+  }
+
+  /** The partition hands nothing out, or the offset map has no room for this lane's first record. */
+  #hold(lane: Lane): void {
+    if (lane.partition.handsOut) this.#behind.add(lane.partition);
+    lane.state = 'held';
+    lane.partition.hold(lane);
+  }
+
+  #fullest(): number | undefined {
+    let fullest: number | undefined;
+    let most = 0;
+    for (const [thread, lanes] of this.#ready.entries()) {
+      if (lanes.size > most) [fullest, most] = [thread, lanes.size];
+    }
+    return fullest;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Notices, and says loudly, when a partition's log is not what the committed offset promised: records deleted before
+ * they were consumed, a log cut off or made anew, metadata nobody can read. Runs on the poller's thread.
+ */
+import { OffsetError } from '../errors.ts';
+import type { Events } from '../events.ts';
+import type { Client, ClientRecord, PartitionOffset } from './client.ts';
+import type { Partition } from './partition.ts';
+
+export class LogWatch {
+  readonly #client: Pick<Client, 'watermarks'>;
+  readonly #events: Events;
+
+  constructor(client: Pick<Client, 'watermarks'>, events: Events) {
+    this.#client = client;
+    this.#events = events;
+  }
+
+  /** The metadata of a committed offset cannot be used. */
+  onMetadata(at: PartitionOffset, problem: string): void {
+    const what =
+      `what completed above the committed offset ${at.offset} cannot be read from its metadata: ${problem}. ` +
+      'Records from there on that completed before run again';
+    this.#events.emit('warning', new OffsetError('ERR_OFFSET_MAP', { ...at, expected: at.offset }, what));
+  }
+
+  /** Delivery goes on past the offset that was due: a hole, or records that are gone. */
+  onAhead(partition: Partition, offset: number): void {
+    const expected = partition.tracker.position;
+    const low = this.#client.watermarks(partition)?.low;
+    if (expected === undefined || low === undefined || low <= expected) return;
+    const what =
+      `offsets ${expected} to ${offset - 1} were deleted before they were consumed (the log begins at ${low} now): ` +
+      "those records are lost. Look at the topic's retention.ms and retention.bytes, and at the lag";
+    this.#warn('ERR_OFFSET_SKIPPED', partition, expected, offset, what);
+  }
+
+  /** Whether delivery began again further back, rather than deliver a record twice. */
+  isRewound(partition: Partition, record: ClientRecord): boolean {
+    const expected = partition.tracker.position as number;
+    if (!partition.isRewound(record, this.#client.watermarks(partition)?.high)) return false;
+    const what =
+      `the log was cut off or made anew: offset ${expected} was due and ${record.offset} came. ` +
+      'Everything from there on is consumed again';
+    this.#warn('ERR_OFFSET_BACK', partition, expected, record.offset, what);
+    return true;
+  }
+
+  #warn(
+    code: 'ERR_OFFSET_SKIPPED' | 'ERR_OFFSET_BACK',
+    { topic, partition }: Partition,
+    expected: number,
+    offset: number,
+    what: string,
+  ): void {
+    this.#events.emit('warning', new OffsetError(code, { topic, partition, expected, offset }, what));
+  }
+}

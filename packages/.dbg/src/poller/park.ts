@@ -1,0 +1,98 @@
+/**
+ * What goes into a park topic: records that failed, those that follow them, and the word that a key is released; and
+ * how each is read back. Pure.
+ */
+import type { HandlerError } from '../errors.ts';
+import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
+import type { PartitionOffset } from './client.ts';
+import { type DeadLetterBasis, deadLetterOf } from './dead-letter.ts';
+import { KEYLANE, keptHeaders, originHeaders, textHeader } from './dead-letter-headers.ts';
+import type { ParkedKeys } from './parked-keys.ts';
+import type { OutgoingRecord } from './producer.ts';
+
+/** Where parked records go. */
+export interface ParkPolicy {
+  /**
+   * The park topic, or a function of the source topic that names it. Default: `orders-parked` for `orders`. A parked
+   * record goes to the partition of its record's number, where there is one.
+   */
+  readonly topic: string | ((topic: string) => string);
+}
+
+export function defaultParkTopic(topic: string): string {
+  return `${topic}-parked`;
+}
+
+/** The park topic of a topic's records. */
+export function parkTopicOf({ topic }: ParkPolicy, source: string): string {
+  return typeof topic === 'string' ? topic : topic(source);
+}
+
+/** @param key the lane's; `undefined` where the record waits for no other, and so none follows it */
+export function failedRecordOf(
+  basis: DeadLetterBasis & { readonly park: ParkPolicy },
+  record: KafkaRecord,
+  error: HandlerError,
+  failedAt: number,
+  key: string | undefined,
+): Omit<OutgoingRecord, 'partition'> {
+  const letter = deadLetterOf(basis, record, error, failedAt);
+  const headers = [...letter.headers, textHeader(KEYLANE.parked, 'failed'), ...keyHeader(key)];
+  return { ...letter, topic: parkTopicOf(basis.park, record.topic), headers };
+}
+
+/** A record that goes after one of its key. */
+export function followingRecordOf(
+  { park, group }: DeadLetterBasis & { readonly park: ParkPolicy },
+  record: KafkaRecord,
+  key: string,
+): Omit<OutgoingRecord, 'partition'> {
+  const headers = [
+    ...keptHeaders(record.headers),
+    ...originHeaders(record, group),
+    textHeader(KEYLANE.parked, 'follows'),
+    ...keyHeader(key),
+  ];
+  const { key: bytes, value, timestamp } = record;
+  return { topic: parkTopicOf(park, record.topic), key: bytes, value, timestamp, headers };
+}
+
+/** The word that a key is handled again, as all of it up to an offset of the park topic was. */
+export function releaseOf(
+  { park, group }: DeadLetterBasis & { readonly park: ParkPolicy },
+  record: KafkaRecord,
+  key: string,
+  upTo: number,
+): Omit<OutgoingRecord, 'partition'> {
+  const headers = [...originHeaders(record, group), textHeader(KEYLANE.released, upTo), ...keyHeader(key)];
+  const { key: bytes, timestamp } = record;
+  return { topic: parkTopicOf(park, record.topic), key: bytes, value: null, timestamp, headers };
+}
+
+/** A record of a park topic. */
+export interface ParkTopicRecord extends PartitionOffset {
+  readonly headers: readonly RecordHeader[];
+}
+
+/**
+ * Takes in what a record of a park topic says.
+ *
+ * @param keysOf the parked keys of a source partition; `undefined` for one that is not asked for
+ */
+export function readParked(
+  record: ParkTopicRecord,
+  keysOf: (topic: string, partition: number) => ParkedKeys | undefined,
+): void {
+  const said = new Map(record.headers);
+  const keys = keysOf(String(said.get(KEYLANE.topic)), Number(said.get(KEYLANE.partition)?.toString()));
+  const key = said.get(KEYLANE.parkKey)?.toString();
+  if (keys === undefined || key === undefined) return;
+  const released = said.get(KEYLANE.released);
+  if (released !== undefined) keys.released(key, Number(released.toString()));
+  else if (said.get(KEYLANE.parked)?.toString() === 'failed') keys.failed(key, record);
+  else keys.follows(key, record);
+}
+
+function keyHeader(key: string | undefined): RecordHeader[] {
+  return key === undefined ? [] : [textHeader(KEYLANE.parkKey, key)];
+}

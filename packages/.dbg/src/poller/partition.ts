@@ -1,0 +1,319 @@
+/**
+ * One assigned partition: its tracker, its lanes, what it holds. Runs on the poller's thread.
+ *
+ *     active ──revoke or close──► draining ──► closed        (a lost partition goes from active to closed)
+ *
+ * Invariant: once closed it stays closed and changes nothing any more, whatever comes late. A partition that is
+ * assigned again is a new object, so a stale delivery can never touch its offsets.
+ */
+import { assert } from '../errors.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { Lease, Leases } from '../wire/leases.ts';
+import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
+import {
+  type ClientRecord,
+  type CommittedOffset,
+  headerOf,
+  type PartitionStatistics,
+  type TopicPartition,
+} from './client.ts';
+import type { Timer } from './clock.ts';
+import type { Uncommitted } from './committer.ts';
+import { Delivery } from './delivery.ts';
+import { Flood } from './flood.ts';
+import { Lane, type LanePartition } from './lane.ts';
+import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
+import { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, rangesBelow } from './offset-map.ts';
+import { OffsetTracker } from './offset-tracker.ts';
+import { ParkedKeys } from './parked-keys.ts';
+
+/** What all partitions of a consumer share. */
+export interface PartitionShared {
+  readonly options: Pick<
+    ResolvedOptions,
+    'bufferedRecordsPerPartitionMax' | 'offsetMapCharactersMax' | 'deadLetter' | 'park'
+  >;
+  /** How many threads lanes may prefer. */
+  readonly threads: number;
+  readonly laneKey: (record: ClientRecord) => string | undefined;
+  readonly budget: Budget;
+  /** Where threads see which partitions are ours. */
+  readonly leases: Leases;
+}
+
+/** What the broker answers to metadata longer than it allows. */
+const OFFSET_METADATA_TOO_LARGE = 12;
+
+export class Partition implements LanePartition {
+  state: 'active' | 'draining' | 'closed' = 'active';
+  /** Paused by the application: fetched no further, handed out no further. */
+  userPaused = false;
+  /** Too many of its records were exhausted: nothing more is handed out until the application resumes it. */
+  halted = false;
+  /** The keys whose records go to the park topic; `undefined` where none ever do. */
+  parked: ParkedKeys | undefined;
+  /** Whether the client was told to pause it, for whatever reason. */
+  clientPaused = false;
+  /** Records registered and not complete, and what they count against the byte budget. */
+  bufferedRecords = 0;
+  bufferedBytes = 0;
+  /** Of the buffered ones: those behind keys whose first record waits for its next attempt. */
+  waitingRecords = 0;
+  inFlight = 0;
+  /** What the group has committed, as the broker says; undefined where it has nothing. */
+  committed: number | undefined = undefined;
+  /** What the client's statistics said last; undefined before the first. */
+  statistics: PartitionStatistics | undefined = undefined;
+  /** Lanes whose head waits for its next attempt. */
+  readonly waiting: Map<Lane, Timer> = new Map();
+
+  readonly topic: string;
+  readonly partition: number;
+  readonly lease: Lease;
+  readonly tracker: OffsetTracker;
+  readonly lanes: Map<string, Lane> = new Map();
+  readonly #shared: PartitionShared;
+  #held: Lane[] = [];
+  /** What of the tracker the broker has. */
+  #committedVersion = 0;
+  /** False once the broker refused an offset map: it allows less than we were told. */
+  #mapFits = true;
+  /** False until the first record came. */
+  #begun = false;
+  #leaderEpoch = -1;
+  /** From the first exhausted record on. */
+  #flood: Flood | undefined = undefined;
+
+  constructor({ topic, partition }: TopicPartition, shared: PartitionShared) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#shared = shared;
+    this.parked = shared.options.park && new ParkedKeys();
+    this.lease = shared.leases.grant();
+    this.tracker = new OffsetTracker(offsetMapLimits(shared.options.offsetMapCharactersMax));
+  }
+
+  /** Begins at what the group committed; returns what is wrong with the metadata there, if anything is. */
+  restore({ offset, metadata }: CommittedOffset): string | undefined {
+    this.committed = offset;
+    const map = decodeOffsetMap(offset, metadata);
+    if ('problem' in map) {
+      this.tracker.restore(offset, []);
+      return map.problem;
+    }
+    return this.tracker.restore(offset, map.ranges) ? undefined : 'it is larger than offsetMapCharactersMax allows';
+  }
+
+  get handsOut(): boolean {
+    return this.state === 'active' && !this.userPaused && !this.halted && this.parked?.known !== false;
+  }
+
+  /** True when no more should be fetched for this partition. */
+  get full(): boolean {
+    const { bufferedRecordsPerPartitionMax } = this.#shared.options;
+    return this.#counted >= bufferedRecordsPerPartitionMax || this.tracker.loadOfAll > 1;
+  }
+
+  /** True once enough is free to make it worth fetching again what a pause threw away. */
+  get relieved(): boolean {
+    const { bufferedRecordsPerPartitionMax } = this.#shared.options;
+    return this.#counted <= bufferedRecordsPerPartitionMax / 2 && this.tracker.loadOfAll <= 1 / 2;
+  }
+
+  /** What waits behind failing keys counts only past as much again: it must not stop the healthy ones. */
+  get #counted(): number {
+    return this.bufferedRecords - Math.min(this.waitingRecords, this.#shared.options.bufferedRecordsPerPartitionMax);
+  }
+
+  /**
+   * Takes a delivered record in and queues it in its lane; `undefined` for one that needs no run, because it was
+   * delivered before or the offset map says that it is complete.
+   */
+  register(record: ClientRecord, age: number): Delivery | undefined {
+    const ticket = this.tracker.register(record.offset);
+    this.#begun = true;
+    if (record.leaderEpoch !== undefined) this.#leaderEpoch = Math.max(this.#leaderEpoch, record.leaderEpoch);
+    if (ticket === undefined) return undefined;
+    const lane = this.#laneOf(this.#shared.laneKey(record), age);
+    const bytes = bytesOf(record);
+    const delivery = new Delivery(record, lane, ticket, age, bytes);
+    lane.push(delivery);
+    this.bufferedRecords += 1;
+    this.bufferedBytes += bytes;
+    this.#shared.budget.add(bytes);
+    if (lane.state === 'waiting') this.#addWaiting(1);
+    return delivery;
+  }
+
+  /**
+   * True for a record that lies below what was delivered already and yet is no duplicate: the log was cut off from
+   * above (its records have a later leader epoch), or is another one (it ends below where we are).
+   *
+   * @param end the log's end, as far as the client knows
+   */
+  isRewound({ offset, leaderEpoch = -1 }: ClientRecord, end: number | undefined): boolean {
+    const { position } = this.tracker;
+    if (position === undefined || offset >= position) return false;
+    return !this.#begun || leaderEpoch > this.#leaderEpoch || (end !== undefined && end < position);
+  }
+
+  /** Where to begin again when everything from `offset` on was made anew, and what above that is complete. */
+  beginningBelow(offset: number): { readonly offset: number; readonly ranges: OffsetRanges } {
+    const { committable = offset } = this.tracker;
+    return { offset: Math.min(committable, offset), ranges: rangesBelow(this.tracker.completed(), offset) };
+  }
+
+  /** Begins where another one left off; the broker is to learn that even where it has a later offset. */
+  beginAt({ offset, ranges }: { readonly offset: number; readonly ranges: OffsetRanges }): void {
+    this.tracker.restore(offset, ranges);
+    this.#committedVersion = -1;
+  }
+
+  /** Whether a commit would tell the broker anything new. */
+  get dirty(): boolean {
+    return this.state !== 'closed' && this.tracker.version !== this.#committedVersion;
+  }
+
+  /** What a commit should say; the committer asks. */
+  uncommitted(): Uncommitted {
+    const { topic, partition, tracker } = this;
+    const { committable, version } = tracker;
+    assert(committable !== undefined && this.dirty, 'a partition with nothing to commit was asked for it');
+    const offset = committable;
+    return {
+      topic,
+      partition,
+      offset,
+      metadata: this.#mapFits ? encodeOffsetMap(offset, tracker.completed()) : '',
+      confirm: () => {
+        this.committed = offset;
+        this.#committedVersion = version;
+      },
+      refuse: (error) => {
+        if (error.kafkaCode === OFFSET_METADATA_TOO_LARGE) this.#mapFits = false;
+      },
+    };
+  }
+
+  /** How many of the lane's first `count` records may be handed out: with more, the offset map might not fit. */
+  admits(lane: Lane, count: number): number {
+    // Of a parked key it is to be seen record by record where they go.
+    const most = this.parked?.has(lane.key) === true ? Math.min(count, 1) : count;
+    if (this.tracker.loadOfAll <= 1) return most;
+    let admitted = 0;
+    for (let delivery = lane.head; delivery !== undefined && admitted < most; delivery = delivery.next) {
+      if (this.tracker.load(delivery.ticket) > 1) break;
+      admitted += 1;
+    }
+    return admitted;
+  }
+
+  complete(delivery: Delivery, wasExhausted = false): void {
+    if (this.state === 'closed') return;
+    this.tracker.complete(delivery.ticket);
+    if (!wasExhausted) this.#flood?.completed();
+    this.bufferedRecords -= 1;
+    this.bufferedBytes -= delivery.bytes;
+    this.#shared.budget.remove(1, delivery.bytes);
+  }
+
+  wait(lane: Lane, timer: Timer): void {
+    this.waiting.set(lane, timer);
+    this.#addWaiting(lane.length);
+  }
+
+  endWait(lane: Lane): void {
+    if (this.waiting.delete(lane)) this.#addWaiting(-lane.length);
+  }
+
+  exhaust(): boolean {
+    this.#flood ??= new Flood(this.#shared.options.deadLetter);
+    if (this.#flood.isOver()) this.halted = true;
+    return !this.halted;
+  }
+
+  /** The application wants it to go on. */
+  unhalt(): void {
+    this.halted = false;
+    this.#flood = undefined;
+  }
+
+  hold(lane: Lane): void {
+    if (this.state === 'active') this.#held.push(lane);
+  }
+
+  get holding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /** The lanes that were held and need not be any more. */
+  release(): Lane[] {
+    if (!this.handsOut || this.#held.length === 0) return [];
+    const held: Lane[] = [];
+    const released: Lane[] = [];
+    for (const lane of this.#held) (this.admits(lane, 1) === 1 ? released : held).push(lane);
+    this.#held = held;
+    return released;
+  }
+
+  forget(lane: Lane): void {
+    if (lane.key !== undefined && this.lanes.get(lane.key) === lane) this.lanes.delete(lane.key);
+  }
+
+  /**
+   * No further hand-out; what runs may finish and count. Retries that wait are given up: they will be delivered again.
+   */
+  drain(): void {
+    assert(this.state === 'active', `a partition that is ${this.state} was drained`);
+    this.state = 'draining';
+    this.#stopRetries();
+  }
+
+  /** Gives up whatever is left; nothing that comes later changes anything. */
+  close(): void {
+    assert(this.state !== 'closed', 'a partition was closed twice');
+    this.state = 'closed';
+    this.#shared.leases.revoke(this.lease);
+    this.#stopRetries();
+    this.#shared.budget.remove(this.bufferedRecords, this.bufferedBytes);
+    this.bufferedRecords = 0;
+    this.bufferedBytes = 0;
+    this.lanes.clear();
+  }
+
+  #stopRetries(): void {
+    for (const timer of this.waiting.values()) timer.stop();
+    this.waiting.clear();
+    this.#addWaiting(-this.waitingRecords);
+    this.#held = [];
+  }
+
+  #addWaiting(records: number): void {
+    this.waitingRecords += records;
+    this.#shared.budget.waiting += records;
+  }
+
+  #laneOf(key: string | undefined, age: number): Lane {
+    const { threads } = this.#shared;
+    if (key === undefined) return new Lane(this, undefined, age % threads);
+    let lane = this.lanes.get(key);
+    if (lane === undefined) {
+      const thread = key === PARTITION_LANE ? this.partition % threads : threadOfKey(key, threads);
+      lane = new Lane(this, key, thread);
+      this.lanes.set(key, lane);
+    }
+    return lane;
+  }
+}
+
+function bytesOf({ key, value, headers }: ClientRecord): number {
+  let bytes = RECORD_OVERHEAD_BYTES;
+  if (key !== null) bytes += key.length;
+  if (value !== null) bytes += value.length;
+  if (headers === undefined) return bytes;
+  for (const header of headers) {
+    const [name, content] = headerOf(header);
+    bytes += name.length + content.length;
+  }
+  return bytes;
+}

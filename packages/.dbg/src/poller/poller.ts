@@ -1,0 +1,144 @@
+/**
+ * Asks for room, consumes, registers, dispatches, again and again. Runs on the thread that owns the client, which
+ * must be the process's main thread (docs/adr/0001).
+ *
+ * Invariant: it never stops calling `consume` for longer than {@link STALL_MS}, however full the buffer is, since
+ * rebalances, the answers to commits and `max.poll.interval.ms` all depend on it. Only an action between two polls that
+ * waits for the client may hold it up longer (`betweenPolls`; a seek has its own limit).
+ */
+import type { KafkaError } from '../errors.ts';
+import type { Assignment } from './assignment.ts';
+import type { Budget } from './budget.ts';
+import type { Client, ClientRecord, PartitionOffset } from './client.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { Guard } from './guard.ts';
+import type { Partition } from './partition.ts';
+import type { Pauses } from './pauses.ts';
+
+/** The client says when there are records; this tick only serves what it does not announce. */
+const TICK_MS = 100;
+/**
+ * The buffer may be full this long before everything is paused, so that polling can go on without taking records in.
+ */
+const STALL_MS = 1_000;
+
+export interface PollerParts {
+  /** Makes a fault inside a callback fail the consumer. */
+  readonly guard: Guard;
+  readonly client: Pick<Client, 'consume'>;
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly pauses: Pauses;
+  readonly assignment: Pick<Assignment, 'register' | 'onEnd'>;
+  readonly dispatcher: Dispatcher;
+  readonly onError: (error: KafkaError) => void;
+}
+
+export class Poller {
+  #running = false;
+  #underWay = false;
+  /** Records were announced while a call was under way, so an empty answer does not mean there are none. */
+  #announced = false;
+  #fullSince: number | undefined = undefined;
+  #ticker: Timer | undefined = undefined;
+  #stopped: (() => void) | undefined = undefined;
+  /** Who wants no call to begin, and who waits for the one under way to end. */
+  #holds = 0;
+  #between: (() => void)[] = [];
+  readonly #parts: PollerParts;
+  readonly #onConsumed: Parameters<Client['consume']>[1];
+
+  constructor(parts: PollerParts) {
+    this.#parts = parts;
+    this.#onConsumed = parts.guard((error, records, ends) => this.#consumed(error, records, ends));
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#tick();
+  }
+
+  /** Resolves once no call of `consume` is under way any more. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#ticker?.stop();
+    if (this.#underWay) await new Promise<void>((resolve) => (this.#stopped = resolve));
+  }
+
+  /** Consumes if there is room and no call is under way. */
+  poll(): void {
+    if (this.#underWay) this.#announced = true;
+    else this.#ask(0);
+  }
+
+  /**
+   * Does this while no call of `consume` is under way, with all that earlier calls brought taken in, and begins none
+   * until it is done. Rejects as the action does.
+   */
+  async betweenPolls(action: () => void | Promise<void>): Promise<void> {
+    this.#holds += 1;
+    try {
+      if (this.#underWay) await new Promise<void>((resolve) => this.#between.push(resolve));
+      await action();
+    } finally {
+      this.#holds -= 1;
+      this.poll();
+    }
+  }
+
+  #ask(expected: number): void {
+    const room = this.#parts.budget.room(expected);
+    if (room === 0) return;
+    this.#fullSince = undefined;
+    this.#consume(room);
+  }
+
+  #tick(): void {
+    const { clock, pauses } = this.#parts;
+    this.#ticker = clock.after(TICK_MS, () => this.#tick());
+    // Partitions that went away make room without any outcome that would say so.
+    pauses.onSettled();
+    this.poll();
+    if (this.#underWay) return;
+    // The buffer is full. Once it has been for long, everything is paused, and an ask for one record serves what waits.
+    this.#fullSince ??= clock.now();
+    if (clock.now() - this.#fullSince < STALL_MS) return;
+    pauses.stall();
+    this.#consume(1);
+  }
+
+  #consume(recordsMax: number): void {
+    if (!this.#running || this.#holds > 0) return;
+    this.#underWay = true;
+    this.#announced = false;
+    this.#parts.client.consume(recordsMax, this.#onConsumed);
+  }
+
+  #consumed(error: KafkaError | undefined, records: readonly ClientRecord[], ends: readonly PartitionOffset[]): void {
+    this.#underWay = false;
+    this.#stopped?.();
+    if (error !== undefined) this.#parts.onError(error);
+    // The next call goes out before this answer is worked through: the client fetches while we register.
+    if (records.length > 0 || this.#announced) this.#ask(records.length);
+    try {
+      this.#take(records, ends);
+    } finally {
+      for (const resolve of this.#between.splice(0)) resolve();
+    }
+  }
+
+  #take(records: readonly ClientRecord[], ends: readonly PartitionOffset[]): void {
+    const { assignment, dispatcher, pauses } = this.#parts;
+    for (const record of records) {
+      const delivery = assignment.register(record);
+      if (delivery === undefined) continue;
+      const { lane } = delivery;
+      if (lane.state === 'idle') dispatcher.enqueue(lane);
+      pauses.onRegistered(lane.partition as Partition);
+    }
+    // The records of a call come before the ends it met: an end never lies below one of them.
+    for (const end of ends) assignment.onEnd(end);
+    if (records.length > 0) dispatcher.dispatch();
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * The layout of a frame: one ArrayBuffer with a run of records for a thread. `executor/frame-writer.ts` packs it,
+ * `worker/frame-reader.ts` reads it; the numbers both must agree on are here and nowhere else.
+ *
+ *     prefix      2 × int32    records, segments
+ *     times       2 × float64  per record: offset, timestamp
+ *     segments    6 × int32    per segment: lane id, records, topic index, partition, lease index, lease generation
+ *     records     5 × int32    per record: leader epoch, attempt, key length, value length, headers length
+ *     payload     bytes        per record: key, value, headers
+ *
+ * A length of -1 stands for null. The prefix is 8 bytes, so the float64 table behind it is aligned.
+ */
+
+export const PREFIX_INTS = 2;
+export const TIME_FLOATS = 2;
+export const SEGMENT_INTS = 6;
+export const RECORD_INTS = 5;
+export const NULL_LENGTH = -1;
+
+/** Where each part of a frame begins, in bytes. */
+export interface FrameParts {
+  readonly times: number;
+  readonly segments: number;
+  readonly records: number;
+  readonly payload: number;
+}
+
+export function frameParts(recordCount: number, segmentCount: number): FrameParts {
+  const times = PREFIX_INTS * 4;
+  const segments = times + recordCount * TIME_FLOATS * 8;
+  const records = segments + segmentCount * SEGMENT_INTS * 4;
+  return { times, segments, records, payload: records + recordCount * RECORD_INTS * 4 };
+}
+
+/**
+ * Headers are packed as: count (uint32), then for each one the name's length (uint32), the name (UTF-8), the value's
+ * length (uint32) and the value.
+ */
+export const HEADER_LENGTH_BYTES = 4;

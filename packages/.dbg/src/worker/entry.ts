@@ -1,0 +1,72 @@
+/**
+ * A session: what Piscina runs in a handler thread, from the first record to the thread's end. It loads the handler
+ * module, opens it, runs what frames bring, and reports.
+ */
+
+import { threadId as nodeThreadId } from 'node:worker_threads';
+import { Leases } from '../wire/leases.ts';
+import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
+import { Slots } from '../wire/slots.ts';
+import { fromWireError, toWireError, type WireError } from '../wire/wire-error.ts';
+import { readFrame } from './frame-reader.ts';
+import type { Handler } from './handler.ts';
+import { LaneRunner } from './lane-runner.ts';
+import { Reporter } from './reporter.ts';
+
+/**
+ * Resolves on a clean end, and with an error where the handler module cannot be opened; whatever else ends the thread
+ * rejects Piscina's promise with the cause.
+ */
+export default async function session(start: SessionStart): Promise<WireError | undefined> {
+  const { port, handlerUrl, threadId, concurrency, handlerData, handlerTimeoutMs } = start;
+  const slots = new Slots(concurrency, 0, start.slots);
+  slots.claim(nodeThreadId);
+  const tell = (message: FromThread): void => port.postMessage(message);
+  let handler: Handler<unknown>;
+  let state: unknown;
+  try {
+    handler = handlerOf(await import(handlerUrl), handlerUrl);
+    state = await handler.open?.({ threadId, handlerData });
+  } catch (thrown) {
+    return toWireError(thrown);
+  }
+
+  const reporter = new Reporter(tell);
+  const site = { threadId, state, handlerTimeoutMs, leases: new Leases(start.leases) };
+  const handle: Handler<unknown>['handle'] = (record, context) => handler.handle(record, context);
+  const runner = new LaneRunner({ handle, concurrency, reporter, slots, site });
+  const topics: string[] = [];
+  const end = new Promise<void>((resolve) => {
+    port.on('message', (message: ToThread) => {
+      if (message.type === 'end') return resolve();
+      topics.push(...message.topics);
+      runner.add(readFrame(message.buffer, topics));
+    });
+  });
+  tell({ type: 'ready' });
+  await end;
+  await runner.idle();
+  await handler.close?.({ state });
+  port.close();
+  return undefined;
+}
+
+/** The handler a module exports by default: an object with `handle`, or the function itself. */
+function handlerOf(module: { default?: unknown }, url: string): Handler<unknown> {
+  const exported = module.default;
+  if (typeof exported === 'function') return { handle: exported as Handler<unknown>['handle'] };
+  if (
+    typeof exported === 'object' &&
+    exported !== null &&
+    'handle' in exported &&
+    typeof exported.handle === 'function'
+  ) {
+    return exported as Handler<unknown>;
+  }
+  const found = exported === undefined ? 'it has no default export' : `its default export is ${typeof exported}`;
+  throw fromWireError({
+    name: 'TypeError',
+    message: `${url} exports no handler: ${found}. Export a function, or defineHandler({ handle }), by default.`,
+    stack: '',
+  });
+}

@@ -1,0 +1,120 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Report } from '../wire/messages.ts';
+import { toWireError } from '../wire/wire-error.ts';
+import { Reporter } from './reporter.ts';
+
+/** A reporter, and the reports it sent. It is told the time, so all durations but the computing are exact. */
+function reporterOf() {
+  const reports: Report[] = [];
+  const reporter = new Reporter((report) => void reports.push(report));
+  return { reporter, reports };
+}
+
+const completedOf = (reports: readonly Report[]) => reports.map(({ completed }) => [...completed]);
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('Reporter', () => {
+  test('what happens in one turn of the event loop is one report', async () => {
+    const { reporter, reports } = reporterOf();
+    reporter.received(4, 0);
+    for (const laneId of [7, 7, 9, 7]) reporter.completed(laneId, 0.1, 0.5);
+    expect(reports).toEqual([]);
+    await turn();
+    // Neighbours of a lane are one pair; the order of completion is kept.
+    expect(completedOf(reports)).toEqual([[7, 2, 9, 1, 7, 1]]);
+    await turn();
+    expect(reports).toHaveLength(1);
+  });
+
+  test('after a millisecond of work it does not wait for the turn to end', async () => {
+    const { reporter, reports } = reporterOf();
+    reporter.received(4, 0);
+    reporter.completed(1, 0.5, 0.5);
+    reporter.completed(1, 0.4, 0.9);
+    expect(reports).toEqual([]);
+    reporter.completed(1, 0.1, 1);
+    expect(completedOf(reports)).toEqual([[1, 3]]);
+    reporter.completed(1, 0.5, 1.5);
+    expect(reports).toHaveLength(1);
+    await turn();
+    expect(completedOf(reports)).toEqual([
+      [1, 3],
+      [1, 1],
+    ]);
+  });
+
+  test('a report sent early takes the place of the one that was due at the end of the turn', async () => {
+    const { reporter, reports } = reporterOf();
+    reporter.received(2, 0);
+    reporter.completed(1, 0.5, 0.5);
+    reporter.completed(1, 0.5, 1);
+    await turn();
+    expect(completedOf(reports)).toEqual([[1, 2]]);
+  });
+
+  test('a failure tells its lane and its error, and what is told once is not told again', () => {
+    const { reporter, reports } = reporterOf();
+    reporter.received(3, 0);
+    reporter.completed(4, 0.1, 0.1);
+    reporter.failed({ laneId: 4, error: toWireError(new RangeError('too far')), stage: 'handle' }, 1, 0.9, 1);
+    reporter.received(1, 2);
+    reporter.completed(5, 1, 3);
+    expect(completedOf(reports)).toEqual([
+      [4, 1],
+      [5, 1],
+    ]);
+    expect(reports.map(({ failed }) => failed)).toMatchObject([
+      [{ laneId: 4, error: { name: 'RangeError', message: 'too far' } }],
+      [],
+    ]);
+  });
+
+  test('a report can travel: it is plain data, whatever was thrown', () => {
+    const { reporter, reports } = reporterOf();
+    reporter.received(1, 0);
+    reporter.failed(
+      { laneId: 1, error: toWireError({ toJSON: () => undefined, call: () => undefined }), stage: 'handle' },
+      0,
+      1,
+      1,
+    );
+    expect(structuredClone(reports)).toEqual(reports);
+  });
+
+  test('busy is the time in which there was something to run, service the sum of what records took', () => {
+    const { reporter, reports } = reporterOf();
+    // From 10 to 16 two slots work side by side; from 16 to 20 there is nothing; from 20 to 23 one works.
+    reporter.received(2, 10);
+    reporter.completed(1, 5, 15);
+    reporter.completed(2, 6, 16);
+    reporter.received(1, 20);
+    reporter.completed(3, 3, 23);
+    const sum = (name: 'busyMs' | 'serviceMs') => reports.reduce((total, report) => total + report[name], 0);
+    expect([sum('busyMs'), sum('serviceMs')]).toEqual([9, 14]);
+    expect(reports.map(({ busyMs }) => busyMs)).toEqual([5, 1, 3]);
+  });
+
+  test('the records that a failure takes with it keep no thread busy', () => {
+    const { reporter, reports } = reporterOf();
+    reporter.received(5, 0);
+    reporter.failed({ laneId: 1, error: toWireError(new Error('no')), stage: 'handle' }, 4, 2, 2);
+    reporter.received(1, 100);
+    reporter.completed(1, 1, 101);
+    expect(reports.map(({ busyMs }) => busyMs)).toEqual([2, 1]);
+  });
+
+  test('active is what the thread computed since the report before', () => {
+    const utilization = vi.spyOn(performance, 'eventLoopUtilization');
+    const activeSoFar = (active: number) => utilization.mockReturnValue({ active, idle: 1_000, utilization: 0 });
+    activeSoFar(40);
+    const { reporter, reports } = reporterOf();
+    for (const [index, active] of [47, 47, 50].entries()) {
+      activeSoFar(active);
+      reporter.received(1, index * 10);
+      reporter.completed(1, 1, index * 10 + 5);
+    }
+    expect(reports.map(({ activeMs }) => activeMs)).toEqual([7, 0, 3]);
+  });
+});
