@@ -34,7 +34,7 @@ export interface FailingParts {
   /** Whether the log follows what this instance does with this partition. */
   readonly owns: (at: TopicPartition) => boolean;
   /** The application said stop. */
-  readonly onStop: () => void;
+  readonly onStop: (error: HandlerError) => void;
   readonly onHalted: (at: TopicPartition) => void;
 }
 
@@ -128,7 +128,7 @@ export class Failing {
     const { failures, random, onStop } = this.#parts;
     if (failures.stops > 0 && random.chance(0.2)) {
       failures.stops -= 1;
-      onStop();
+      onStop(error);
       return 'stop';
     }
     return this.#speak(error, random.pick(failures.plan.onExhausted));

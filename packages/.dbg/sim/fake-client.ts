@@ -17,6 +17,7 @@ import type { Clock } from '../src/poller/clock.ts';
 import { Assigned } from './assigned.ts';
 import { type FakeCluster, nameOf } from './fake-cluster.ts';
 import { FakeCommits, kafkaError } from './fake-commits.ts';
+import { FakeFaults } from './fake-faults.ts';
 import { CODES, type FakeGroup, type GroupMember, type MemberSide } from './fake-group.ts';
 import type { Random } from './random.ts';
 import type { Weather } from './weather.ts';
@@ -42,6 +43,8 @@ export interface ClientParts {
   readonly onGivenBack: (names: readonly string[], askedAt: number | undefined) => void;
   /** The client leaves the group; since when a rebalance has waited for its answer, where one does. */
   readonly onDisconnect: (askedAt: number | undefined) => void;
+  /** It was to leave, and never will by itself. */
+  readonly onHung: () => void;
   readonly onViolation: (text: string) => void;
 }
 
@@ -51,6 +54,7 @@ export class FakeClient implements Client, MemberSide {
   askedForRecordsAt = 0;
   connected = true;
   readonly assigned: Map<string, Assigned> = new Map();
+  readonly faults: FakeFaults;
   readonly #parts: ClientParts;
   readonly #commits: FakeCommits;
   #listener: ClientListener | undefined = undefined;
@@ -64,6 +68,7 @@ export class FakeClient implements Client, MemberSide {
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.faults = new FakeFaults(parts);
     this.#commits = new FakeCommits({
       ...parts,
       send: (callback) => this.#send(callback),
@@ -90,6 +95,7 @@ export class FakeClient implements Client, MemberSide {
   consume(recordsMax: number, done: OnConsumed): void {
     const { random, inbox } = this.#parts;
     this.askedForRecordsAt = inbox.now();
+    this.faults.check('consume');
     this.#later(3, () => {
       // What is served while records are taken may be told before them or after, whenever it was served.
       const servesFirst = random.chance(0.5);
@@ -121,6 +127,7 @@ export class FakeClient implements Client, MemberSide {
 
   assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void {
     const { cluster, onAssigned } = this.#parts;
+    this.faults.check('assign');
     if (!this.#answer('assign', partitions)) return;
     for (const { offset, ...topicPartition } of partitions) {
       const at = cluster.get(topicPartition);
@@ -132,6 +139,7 @@ export class FakeClient implements Client, MemberSide {
   }
 
   unassign(partitions: readonly TopicPartition[]): void {
+    this.faults.check('unassign');
     const askedAt = this.#unanswered?.kind === 'revoke' ? this.#askedAt : undefined;
     if (!this.#answer('revoke', partitions)) return;
     const names = partitions.map(nameOf);
@@ -139,7 +147,8 @@ export class FakeClient implements Client, MemberSide {
     this.#parts.onGivenBack(names, askedAt);
   }
 
-  seek(offset: PartitionOffset): Promise<void> {
+  async seek(offset: PartitionOffset): Promise<void> {
+    this.faults.check('seek');
     return new Promise((resolve) => {
       this.#later(5, () => {
         for (const assigned of this.#own([offset], 'read again')) assigned.seek(offset.offset);
@@ -149,15 +158,18 @@ export class FakeClient implements Client, MemberSide {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
+    this.faults.check('pause');
     for (const assigned of this.#own(partitions, 'paused')) assigned.paused = true;
   }
 
   resume(partitions: readonly TopicPartition[]): void {
+    this.faults.check('resume');
     for (const assigned of this.#own(partitions, 'resumed')) assigned.paused = false;
     this.wake();
   }
 
   commit(offsets: readonly CommittedOffset[]): void {
+    this.faults.check('commit');
     const generation = this.#generation;
     const { member } = this;
     this.#own(offsets, 'committed');
@@ -170,6 +182,7 @@ export class FakeClient implements Client, MemberSide {
     const { group, inbox, random, onGivenBack, onDisconnect } = this.#parts;
     onDisconnect(this.#unanswered && this.#askedAt);
     this.connected = false;
+    if (this.faults.leavingHangs) return new Promise(() => this.#parts.onHung());
     const names = [...this.assigned.keys()];
     this.assigned.clear();
     onGivenBack(names, undefined);

@@ -2,9 +2,11 @@
  * One instance of the application: a process with a real consumer in it, on a fake client and fake threads.
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
+import type { HandlerError } from '../src/errors.ts';
 import type { ResolvedOptions } from '../src/options.ts';
 import type { TopicPartition } from '../src/poller/client.ts';
-import type { LanePartition } from '../src/poller/lane.ts';
+import type { Lane } from '../src/poller/lane.ts';
+import { BreakerWatch } from './breaker-watch.ts';
 import { Failing } from './failing.ts';
 import type { Failures } from './failures.ts';
 import { FakeClient } from './fake-client.ts';
@@ -17,7 +19,7 @@ import { FakeProducer } from './fake-producer.ts';
 import { FakeReader } from './fake-reader.ts';
 import { checkBooks, checkClosed, type Invariants } from './invariants.ts';
 import type { Random } from './random.ts';
-import { type Poison, Runs } from './runs.ts';
+import { type Outage, type Poison, Runs } from './runs.ts';
 import type { Weather } from './weather.ts';
 
 /** However full the buffer is, the client is asked for records: rebalances and answers wait for that. */
@@ -33,6 +35,7 @@ export interface World {
   readonly poison: Poison;
   /** How records fail, where they do. */
   readonly failures: Failures | undefined;
+  readonly outage: Outage;
   readonly invariants: Invariants;
 }
 
@@ -43,10 +46,12 @@ export class Instance {
   readonly #options: ResolvedOptions;
   readonly #runs: Runs;
   readonly #failing: Failing | undefined;
+  readonly #breakerWatch: BreakerWatch = new BreakerWatch();
   #consumer: RunningConsumer | undefined = undefined;
+  #startFailed = false;
   #closing = false;
-  /** The application said that a record must stop the consumer. */
-  #stopped = false;
+  /** The application said that this must stop the consumer. */
+  #stop: HandlerError | undefined = undefined;
   #closingSince = 0;
   /** Until then a close waits for what runs. */
   #drainEnds = 0;
@@ -72,20 +77,22 @@ export class Instance {
       onAssigned: (at) => invariants.onAssigned(at),
       onGivenBack: (names, askedAt) => this.#onGivenBack(names, askedAt),
       onDisconnect: (askedAt) => this.#onDisconnect(askedAt),
+      // Its process goes at last, and the group learns that by its silence.
+      onHung: () => clock.after(world.weather.sessionMs, () => this.#expire()),
       onViolation: (text) => invariants.violation(text),
     });
     const executor = new FakeExecutor(options.threads, options.concurrencyPerThread, {
       process,
       random,
       runs: this.#runs,
-      onSent: ({ partition }) => this.#onSent(partition),
+      onSent: (lane) => this.#onSent(lane),
       onClose: () => this.#onThreadsEnd(),
     });
     const port = { client: this.client, ...this.#produces(), executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
     void start(this.#failing?.options ?? options, surroundings).then(
       (consumer) => this.#onStarted(consumer),
-      (error: Error) => invariants.violation(`the start failed: ${error.stack}`),
+      (error: Error) => this.#onStartFailed(error),
     );
   }
 
@@ -101,7 +108,7 @@ export class Instance {
   /** Nothing will ever happen in it again. */
   get gone(): boolean {
     const { killed } = this.#process;
-    return killed || this.#consumer?.state === 'closed' || this.#consumer?.state === 'failed';
+    return killed || this.#startFailed || this.#consumer?.state === 'closed' || this.#consumer?.state === 'failed';
   }
 
   /** Its consumer, once it has started; `undefined` while it closes. */
@@ -135,7 +142,7 @@ export class Instance {
   close(drainTimeoutMs: number = this.#options.drainTimeoutMs): void {
     if (this.#consumer === undefined || this.#closing) return;
     const { random, invariants } = this.#world;
-    this.#closes(drainTimeoutMs);
+    this.#onClosing(drainTimeoutMs);
     for (let calls = random.chance(0.2) ? 2 : 1; calls > 0; calls -= 1) {
       this.#consumer
         .close({ drainTimeoutMs })
@@ -143,7 +150,8 @@ export class Instance {
     }
   }
 
-  #closes(drainTimeoutMs: number): void {
+  /** It closes, because it was told to or because it failed. */
+  #onClosing(drainTimeoutMs: number): void {
     const now = this.#world.clock.now();
     this.#closing = true;
     this.#closingSince = now;
@@ -214,12 +222,15 @@ export class Instance {
 
   /** A rebalance that was under way when the close began is answered before the client leaves. */
   #onDisconnect(askedAt: number | undefined): void {
-    if (askedAt !== undefined && askedAt < this.#closingSince)
+    if (askedAt !== undefined && askedAt < this.#closingSince && this.client.faults.first === undefined)
       this.#world.invariants.violation('the client left the group with a rebalance unanswered');
   }
 
-  #onSent(partition: LanePartition): void {
+  #onSent(lane: Lane): void {
     const { invariants } = this.#world;
+    const { partition } = lane;
+    const wrong = this.#breakerWatch.onSent(lane);
+    if (wrong !== undefined) invariants.violation(wrong);
     const name = nameOf(partition);
     if (partition.state !== 'active') invariants.violation(`${name} was handed out while it was ${partition.state}`);
     if (this.#failing?.isHalted(name)) invariants.violation(`${name} was handed out while it was halted`);
@@ -238,15 +249,31 @@ export class Instance {
     this.#consumer = consumer;
     consumer.on('warning', () => undefined);
     this.#failing?.listen(consumer);
-    consumer.closed.then(
-      () => {
-        const wrong = checkClosed(consumer, this.#process.pending);
-        if (wrong !== undefined) invariants.violation(wrong);
-      },
-      (error: Error) => {
-        if (!this.#stopped) invariants.violation(`the consumer failed: ${error.stack}`);
-      },
-    );
+    this.#breakerWatch.listen(consumer);
+    consumer.on('state', ({ to }) => {
+      if (to === 'draining' && !this.#closing) this.#onClosing(this.#options.drainTimeoutMs);
+    });
+    const onClosed = (error?: Error) => {
+      const wrong = checkClosed(consumer, this.#process.pending) ?? this.#checkFailure(error);
+      if (wrong !== undefined) invariants.violation(wrong);
+    };
+    consumer.closed.then(() => onClosed(), onClosed);
+  }
+
+  #onStartFailed(error: Error): void {
+    const { pending } = this.#process;
+    const left =
+      pending > 0 || this.client.connected ? `after a start that failed ${pending} timers are pending` : undefined;
+    const wrong = left ?? this.#checkFailure(error);
+    if (wrong !== undefined) this.#world.invariants.violation(wrong);
+    this.#startFailed = true;
+  }
+
+  /** It fails with what its client threw first or its application said, and with nothing else. */
+  #checkFailure(error: Error | undefined): string | undefined {
+    const causes: (Error | undefined)[] = [this.client.faults.first, this.#stop].filter((cause) => cause !== undefined);
+    if (error === undefined ? causes.length === 0 : causes.includes(error)) return undefined;
+    return error === undefined ? `it closed as if nothing was, but ${causes}` : `it failed: ${error.stack}`;
   }
 
   #failingIn(options: ResolvedOptions, { failures, random, clock, invariants }: World): Failing | undefined {
@@ -254,9 +281,9 @@ export class Instance {
     return new Failing({
       ...{ failures, random, invariants, options },
       owns: (at) => this.#runs.owns(at),
-      onStop: () => {
-        this.#stopped = true;
-        this.#closes(options.drainTimeoutMs);
+      // One that closes already has nothing left to stop.
+      onStop: (error) => {
+        if (!this.#closing) this.#stop = error;
       },
       // Somebody looks, some time later.
       onHalted: (at) => void clock.after(random.next() * random.pick([10, 200]), () => this.#resumeOne(at)),

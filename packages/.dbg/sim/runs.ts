@@ -3,6 +3,7 @@
  * nothing afterwards.
  */
 import type { ClientRecord, TopicPartition } from '../src/poller/client.ts';
+import type { Clock } from '../src/poller/clock.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Failures } from './failures.ts';
 import type { FakeClient } from './fake-client.ts';
@@ -25,11 +26,18 @@ export interface Run {
 /** Which records kill the thread that runs them, and how often they still will. */
 export type Poison = Map<ClientRecord, number>;
 
+/** Until then everything fails that runs, unless its thread dies. */
+export interface Outage {
+  endsAt: number;
+}
+
 export interface RunsParts {
   readonly random: Random;
   readonly weather: Weather;
   readonly poison: Poison;
   readonly failures: Failures | undefined;
+  readonly outage: Outage;
+  readonly clock: Clock;
   readonly group: FakeGroup;
   readonly client: () => FakeClient;
   /** The poller hears of one of this partition. */
@@ -110,13 +118,13 @@ export class Runs {
   }
 
   #end(record: ClientRecord): Run['ends'] {
-    const { random, weather, poison, failures } = this.#parts;
+    const { random, weather, poison, failures, outage, clock } = this.#parts;
     const kills = poison.get(record) ?? 0;
     if (kills > 0) poison.set(record, kills - 1);
     if (kills > 0 || random.chance(weather.threadDies)) return 'kills';
     const decreed = failures?.endOf(record);
     if (decreed !== undefined) return decreed;
-    if (random.chance(weather.fails)) return 'failed';
+    if (clock.now() < outage.endsAt || random.chance(weather.fails)) return 'failed';
     return random.chance(weather.timesOut) ? 'timeout' : 'completed';
   }
 

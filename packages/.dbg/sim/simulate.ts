@@ -14,7 +14,7 @@ import { LEADER_EPOCHS } from './flags.ts';
 import { Instance, type World } from './instance.ts';
 import { Invariants } from './invariants.ts';
 import { Random } from './random.ts';
-import type { Poison } from './runs.ts';
+import type { Outage, Poison } from './runs.ts';
 import { type Weather, weatherOf } from './weather.ts';
 
 /** What a run came to. */
@@ -52,6 +52,7 @@ class Simulation {
   readonly #group: FakeGroup;
   readonly #poison: Poison = new Map();
   readonly #failures: Failures | undefined;
+  readonly #outage: Outage = { endsAt: 0 };
   /** Those that may still do something. */
   #instances: Instance[] = [];
 
@@ -143,6 +144,7 @@ class Simulation {
       group: this.#group,
       poison: this.#poison,
       failures: this.#failures,
+      outage: this.#outage,
       invariants: this.invariants,
     };
     this.#instances.push(new Instance(this.#options, world));
@@ -196,6 +198,7 @@ class Simulation {
     if (random.chance(weather.kills)) victim?.kill();
     if (random.chance(weather.freezes)) victim?.freeze(random.chance(0.5), random.next() * weather.sessionMs * 4);
     if (random.chance(weather.disturbances)) this.#group.disturb();
+    if (random.chance(weather.outages)) this.#outage.endsAt = this.#clock.now() + random.next() * weather.outageMaxMs;
     const at = random.pick([...this.#cluster.partitions.values()]);
     if (random.chance(weather.deletions)) this.#delete(at);
     if (LEADER_EPOCHS && random.chance(weather.truncations)) this.#truncate(at);
@@ -269,6 +272,8 @@ function optionsOf(random: Random, weather: Weather, plan: FailurePlan | undefin
   const bufferedRecordsMax = plan?.stubborn ? 500 : random.pick([1, 5, 50, 500]);
   // Whoever waits a minute for an answer should not commit every few milliseconds meanwhile.
   const { refused = 0 } = plan?.producer ?? {};
+  // What fails for good keeps a breaker open for good, and then nothing is ever exhausted.
+  const endless = plan !== undefined && (plan.stubborn || plan.doomed > 0);
   const patient = weather.answerLost > 0 || weather.answerLate > 0 || refused > 0;
   return {
     kafka: { 'bootstrap.servers': 'fake', 'group.id': 'sim' },
@@ -285,13 +290,24 @@ function optionsOf(random: Random, weather: Weather, plan: FailurePlan | undefin
     recordsPerPollMax: random.pick([1, 7, 100]),
     commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),
     commitRecordsMax: random.pick([1, 20, 1_000]),
+    ...(!endless && random.chance(0.4) && { breaker: breakerOf(random) }),
     drainTimeoutMs: weather.calm ? 1_000_000 : random.pick([0, 50, 20_000, 20_000]),
     retry: {
-      attemptsMax: plan?.attemptsMax ?? 1_000,
+      attemptsMax: plan?.attemptsMax ?? 1_000_000,
       delayMs: random.pick([0, 10, 100]),
       delayMaxMs: 200,
       waitingRecordsMax: plan?.stubborn ? bufferedRecordsMax : random.pick([0, 1, bufferedRecordsMax]),
     },
     ...plan?.options,
+  };
+}
+
+function breakerOf(random: Random) {
+  return {
+    failureShareMax: random.pick([0, 0.1, 0.5, 0.9]),
+    windowMs: random.pick([10, 100, 10_000]),
+    recordsMin: random.pick([1, 5, 20]),
+    openMs: random.pick([1, 20, 200]),
+    openMsMax: random.pick([200, 1_000]),
   };
 }

@@ -250,11 +250,17 @@ export class TestAssignment {
   }
 }
 
-/** What is committable, as partition: offset; `confirmed` is what the broker has, `refused` what it did not take. */
+/**
+ * What is committable, as partition: offset; `confirmed` is what the broker has, `refused` what it did not take,
+ * `doubted` what it took at nobody knows which time.
+ */
 class FakeStore implements OffsetStore {
   committable: Record<number, number> = {};
   readonly confirmed: Record<number, number> = {};
   readonly refused: string[] = [];
+  readonly doubted: string[] = [];
+  /** What completed above the offsets. */
+  map = 'a map';
 
   uncommitted(): Uncommitted[] {
     return Object.entries(this.committable)
@@ -262,11 +268,15 @@ class FakeStore implements OffsetStore {
       .filter(({ partition, offset }) => this.confirmed[partition] !== offset);
   }
 
+  doubt(partitions: readonly TopicPartition[]): void {
+    this.doubted.push(...partitions.map(nameOf));
+  }
+
   /** Whether a flush has something left to wait for. */
   wanted = (): boolean => this.uncommitted().length > 0;
 
   #one(partition: number, offset: number): Uncommitted {
-    const at = { topic: 't', partition, offset, metadata: `map of ${offset}` };
+    const at = { topic: 't', partition, offset, metadata: `${this.map} of ${offset}` };
     return {
       ...at,
       confirm: () => {
@@ -284,20 +294,25 @@ export function committerOver(committable: Record<number, number> = {}) {
   store.committable = committable;
   const commits: CommittedOffset[][] = [];
   const [warnings, committed]: [KeylaneError[], string[][]] = [[], []];
+  let refused: KafkaError | undefined;
   const events = new Events();
   events.on('warning', (error) => void warnings.push(error));
   events.on('committed', ({ offsets }) => void committed.push(offsets.map(nameOf)));
   const committer = new Committer({
     options: { commitIntervalMs: 1_000, commitRecordsMax: 10 },
-    client: { commit: (offsets) => void commits.push([...offsets]) },
+    client: {
+      commit: (offsets) => {
+        if (refused !== undefined) throw refused;
+        commits.push([...offsets]);
+      },
+    },
     clock,
     events,
     store,
   });
   /** The broker answers the last commit sent; `errors` by partition. */
   const answer = (error?: KafkaError, errors: Record<number, KafkaError> = {}) => {
-    const answers = (commits.at(-1) as CommittedOffset[]).map(({ topic, partition, offset: at }): CommitAnswer => {
-      const offset = { topic, partition, offset: at };
+    const answers = (commits.at(-1) as CommittedOffset[]).map((offset): CommitAnswer => {
       const refused = errors[offset.partition];
       return refused === undefined ? offset : { ...offset, error: refused };
     });
@@ -314,5 +329,9 @@ export function committerOver(committable: Record<number, number> = {}) {
     warnings,
     committed,
     sent: () => commits.map((all) => all.map(nameOf)),
+    /** From now on each call of the client throws this, or none does. */
+    refuseCalls: (error: KafkaError | undefined) => {
+      refused = error;
+    },
   };
 }

@@ -33,6 +33,9 @@ export interface Weather {
   /** Asking what is committed fails, or takes long. */
   readonly committedFails: number;
   readonly committedSlow: number;
+  /** A call of the client throws; leaving the group never ends. */
+  readonly clientThrows: number;
+  readonly leavingHangs: number;
   /** A fetch brings records again; one of a partition that is not the member's. */
   readonly duplicates: number;
   readonly unowned: number;
@@ -41,6 +44,9 @@ export interface Weather {
   readonly timesOut: number;
   readonly slow: number;
   readonly durationMaxMs: number;
+  /** Everything fails for a while, between two rounds of producing; for up to so many milliseconds. */
+  readonly outages: number;
+  readonly outageMaxMs: number;
   /** A thread dies while it runs a record, by chance; a record kills its thread on its first attempts. */
   readonly threadDies: number;
   readonly poison: number;
@@ -57,6 +63,8 @@ const MILD = {
   answerLost: 0,
   answerLate: 0,
   committedFails: 0,
+  clientThrows: 0,
+  leavingHangs: 0,
   threadDies: 0,
   poison: 0,
 } as const;
@@ -83,12 +91,16 @@ export function weatherOf(random: Random): Weather {
     answerLate: some(0.5, 10),
     committedFails: some(0.3, 4),
     committedSlow: some(0.2, 4),
+    clientThrows: some(random.pick([0.001, 0.01]), 8),
+    leavingHangs: some(0.3, 8),
     duplicates: some(0.2),
     unowned: some(0.2),
     fails: random.pick([0, 0, 0.05, 0.4]),
     timesOut: some(0.05, 4),
     slow: some(0.1, 2),
     durationMaxMs: random.pick([0, 2, 30]),
+    outages: some(0.3, 3),
+    outageMaxMs: random.pick([50, 500, 2_000]),
     threadDies: some(0.01, 4),
     poison: some(0.03, 4),
     holes: random.pick([0, 0.2]),

@@ -7,7 +7,7 @@
  *
  * Invariant: a consumer that exists has started; `closed` settles exactly once, when everything is freed.
  */
-import { asError, assert, ClosedError, InvariantError, KafkaError, type KeylaneError } from './errors.ts';
+import { asError, assert, ClosedError, InvariantError, KafkaError, KeylaneError } from './errors.ts';
 import { type ConsumerEvents, type ConsumerState, Events, type Listener } from './events.ts';
 import type { Executor } from './executor/executor.ts';
 import { InlineExecutor } from './executor/inline-executor.ts';
@@ -18,6 +18,7 @@ import { type Clock, systemClock } from './poller/clock.ts';
 import { ConfluentClient } from './poller/confluent-client.ts';
 import { ConfluentProducer } from './poller/confluent-producer.ts';
 import { ConfluentReader } from './poller/confluent-reader.ts';
+import { asFatal } from './poller/guard.ts';
 import type { TopicReader } from './poller/parking.ts';
 import { Pipeline } from './poller/pipeline.ts';
 import type { Producer } from './poller/producer.ts';
@@ -59,7 +60,8 @@ export interface Consumer extends AsyncDisposable {
   resume(partitions?: readonly TopicPartition[]): void;
   /**
    * Hands out no more, awaits the running handlers for at most `drainTimeoutMs` (default: the option's), commits,
-   * ends the threads and leaves the group. Never rejects; a second call awaits the first.
+   * ends the threads and leaves the group. Takes at most 15 seconds beyond `drainTimeoutMs`, whatever fails or hangs.
+   * Never rejects; a second call awaits the first.
    */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>;
 }
@@ -69,7 +71,7 @@ export interface Consumer extends AsyncDisposable {
  *
  * @throws ConfigurationError for wrong options or a handler module that does not load
  * @throws KafkaError where no broker answers within `startTimeoutMs`, or it refuses the client
- * @throws the signal's reason where it is aborted already
+ * @throws the signal's reason where it aborts before the consumer runs
  */
 export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {
   const resolved = resolveOptions(options);
@@ -100,24 +102,19 @@ export interface Surroundings {
 /** Starts a consumer on given surroundings. */
 export async function start(options: ResolvedOptions, surroundings: Surroundings): Promise<RunningConsumer> {
   const consumer = new RunningConsumer(options, surroundings);
-  try {
-    await consumer.open();
-  } catch (error) {
-    // Nobody but us has seen this consumer, so nobody can listen to its `closed`.
-    consumer.closed.catch(() => undefined);
-    throw error;
-  }
+  await consumer.open();
   return consumer;
 }
 
 /** Whether a record may have to be produced: into a dead-letter topic or a park topic. */
-function mayProduce({ onError, onExhausted }: ResolvedOptions): boolean {
-  return onError !== undefined || (onExhausted !== 'stop' && onExhausted !== 'skip');
+function mayProduce({ onError, onExhausted, park }: ResolvedOptions): boolean {
+  return onError !== undefined || park !== undefined || (onExhausted !== 'stop' && onExhausted !== 'skip');
 }
 
 function executorFor(options: ResolvedOptions): Executor {
   const { handler } = options;
-  return typeof handler === 'function' ? new InlineExecutor(handler, options) : new ThreadExecutor(handler, options);
+  if (typeof handler === 'string') return new ThreadExecutor(handler, options);
+  return new InlineExecutor(typeof handler === 'function' ? { handle: handler } : handler, options);
 }
 
 export class RunningConsumer implements Consumer {
@@ -125,11 +122,20 @@ export class RunningConsumer implements Consumer {
   readonly pipeline: Pipeline;
   #state: ConsumerState = 'starting';
   #closing: Promise<void> | undefined = undefined;
-  #settleClosed: { resolve: () => void; reject: (error: KeylaneError) => void };
+  /** The first thing that made it fail. */
+  #cause: KeylaneError | undefined = undefined;
+  #settleClosed: { resolve: () => void; reject: (error: unknown) => void };
+  /** Changes of the state nobody was told of yet. */
+  readonly #untold: ConsumerEvents['state'][] = [];
   readonly #events: Events = new Events();
   readonly #options: ResolvedOptions;
   readonly #executor: Executor;
-  readonly #onAbort = (): void => void this.close();
+  /** Ends the start. */
+  readonly #startAborter: AbortController = new AbortController();
+  readonly #onAbort = (): void => {
+    if (this.#state === 'starting') this.#startAborter.abort(this.#options.signal?.reason);
+    else void this.close();
+  };
 
   constructor(options: ResolvedOptions, surroundings: Surroundings) {
     this.#options = options;
@@ -142,7 +148,10 @@ export class RunningConsumer implements Consumer {
       options,
       events: this.#events,
       onRebalancing: (underWay) => this.#onRebalancing(underWay),
-      onFatal: (error) => void this.#shutDown(this.#options.drainTimeoutMs, error),
+      onFatal: (error) => {
+        if (this.#state === 'starting') this.#startAborter.abort(error);
+        else void this.#shutDown(options.drainTimeoutMs, error);
+      },
     });
   }
 
@@ -150,16 +159,23 @@ export class RunningConsumer implements Consumer {
     return this.#state;
   }
 
-  /** Starts everything; called once, by `start`. */
+  /** Starts everything, or rejects with what stood in the way and nothing left; called once, by `start`. */
   async open(): Promise<void> {
-    const { signal } = this.#options;
-    const amiss = await this.pipeline.start();
-    // It may have failed meanwhile; then the caller learns why from us.
-    if (this.#closing !== undefined) await this.closed;
-    this.#transition('running');
+    const { signal, installSignalHandlers } = this.#options;
+    const starting = this.#startAborter.signal;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (signal?.aborted) this.#onAbort();
-    if (this.#options.installSignalHandlers) for (const name of END_SIGNALS) process.once(name, this.#onAbort);
+    let amiss: readonly KafkaError[];
+    try {
+      amiss = await this.pipeline.start(starting);
+      starting.throwIfAborted();
+    } catch (error) {
+      // Nobody but us has seen this consumer, so nobody can listen to its `closed`; and nothing was handed out.
+      this.closed.catch(() => undefined);
+      await this.#shutDown(undefined, asFatal(error));
+      throw error;
+    }
+    if (installSignalHandlers) for (const name of END_SIGNALS) process.once(name, this.#onAbort);
+    this.#transition('running');
     // After the caller had its chance to listen.
     setImmediate(() => {
       for (const error of amiss) this.#events.emit('warning', error);
@@ -192,28 +208,35 @@ export class RunningConsumer implements Consumer {
     return this.close();
   }
 
-  /** Closes once, whoever asks first; `closed` rejects where there is a cause. */
-  #shutDown(drainTimeoutMs: number, cause: KeylaneError | undefined): Promise<void> {
-    this.#closing ??= (async () => {
-      this.#transition('draining');
-      this.#options.signal?.removeEventListener('abort', this.#onAbort);
-      // Whoever sends a second signal does not want to wait.
-      for (const name of END_SIGNALS) process.off(name, this.#onAbort);
-      let error = cause;
-      try {
-        // After a fault of our own the state is not to be trusted: nothing more is committed.
-        await this.pipeline.close(cause instanceof InvariantError ? undefined : drainTimeoutMs);
-      } catch (thrown) {
-        error ??= new KafkaError('ERR_KAFKA', `closing failed: ${asError(thrown).message}`, {
-          kafkaCode: -1,
-          cause: thrown,
-        });
-      }
-      this.#transition(error === undefined ? 'closed' : 'failed');
-      if (error === undefined) this.#settleClosed.resolve();
-      else this.#settleClosed.reject(error);
-    })();
+  /** Closes once, whoever asks first; `closed` rejects where there is a cause, be it one that comes meanwhile. */
+  #shutDown(drainTimeoutMs: number | undefined, cause?: KeylaneError): Promise<void> {
+    this.#cause ??= cause;
+    if (this.#closing !== undefined) return this.#closing;
+    const { promise: begun, resolve: begin } = withResolvers();
+    // Before anybody is told: a listener may close as well.
+    this.#closing = begun.then(() => this.#close(drainTimeoutMs));
+    this.#transition('draining');
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    // Whoever sends a second signal does not want to wait.
+    for (const name of END_SIGNALS) process.off(name, this.#onAbort);
+    begin();
     return this.#closing;
+  }
+
+  async #close(drainTimeoutMs: number | undefined): Promise<void> {
+    try {
+      // After a fault of our own the state is not to be trusted: nothing more is committed.
+      await this.pipeline.close(this.#cause instanceof InvariantError ? undefined : drainTimeoutMs);
+    } catch (thrown) {
+      const message = `closing failed: ${asError(thrown).message}. Everything else was closed all the same`;
+      this.#cause ??=
+        thrown instanceof KeylaneError
+          ? thrown
+          : new KafkaError('ERR_KAFKA', message, { kafkaCode: -1, cause: thrown });
+    }
+    this.#transition(this.#cause === undefined ? 'closed' : 'failed');
+    if (this.#cause === undefined) this.#settleClosed.resolve();
+    else this.#settleClosed.reject(this.#cause);
   }
 
   #onRebalancing(underWay: boolean): void {
@@ -221,17 +244,22 @@ export class RunningConsumer implements Consumer {
       this.#transition(underWay ? 'rebalancing' : 'running');
   }
 
+  /** A listener may cause the next change; all are told in order. */
   #transition(to: ConsumerState): void {
     const from = this.#state;
     assert(EDGES[from].includes(to), `the consumer went from ${from} to ${to}`);
     this.#state = to;
-    this.#events.emit('state', { from, to });
+    if (this.#untold.push({ from, to }) > 1) return;
+    for (let change = this.#untold[0]; change !== undefined; change = this.#untold[0]) {
+      this.#events.emit('state', change);
+      this.#untold.shift();
+    }
   }
 }
 
-function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: KeylaneError) => void } {
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
   let resolve!: () => void;
-  let reject!: (error: KeylaneError) => void;
+  let reject!: (error: unknown) => void;
   const promise = new Promise<void>((onResolve, onReject) => {
     [resolve, reject] = [onResolve, onReject];
   });

@@ -22,6 +22,7 @@ export type KeylaneErrorCode =
   | 'ERR_OFFSET_BACK'
   | 'ERR_OFFSET_MAP'
   | 'ERR_DRAIN_TIMEOUT'
+  | 'ERR_CLOSE_TIMEOUT'
   | 'ERR_CLOSED'
   | 'ERR_INVARIANT';
 
@@ -213,6 +214,17 @@ export class DrainError extends KeylaneError {
         'they are not committed and will be delivered again',
     );
     this.abandoned = abandoned;
+  }
+}
+
+/** The operator must look: a step of the close took too long and was given up. The steps behind it were made. */
+export class CloseError extends KeylaneError {
+  constructor(step: string, limitMs: number) {
+    super(
+      'ERR_CLOSE_TIMEOUT',
+      `the close gave up on ${step} after ${limitMs} ms and went on. ` +
+        'What is left of it may keep the process from ending by itself: end it with process.exit() once closed settles',
+    );
   }
 }
 

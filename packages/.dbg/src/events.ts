@@ -2,6 +2,7 @@
  * What a consumer tells the application while it runs: the contract for logs, metrics and dashboards.
  */
 import type { HandlerError, KeylaneError } from './errors.ts';
+import type { BreakerState } from './poller/breaker.ts';
 import type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
 import type { KafkaRecord } from './wire/record.ts';
 
@@ -20,7 +21,10 @@ export interface ConsumerEvents {
   lost: { readonly partitions: readonly TopicPartition[] };
   /** The broker confirmed these offsets. */
   committed: { readonly offsets: readonly CommitAnswer[] };
-  /** A record failed and will run again after `delayMs`; its key waits, every other goes on. */
+  /**
+   * A record failed and will run again after `delayMs`; its key waits, every other goes on. While the breaker is not
+   * closed it waits at least as long as that is so.
+   */
   retry: { readonly error: HandlerError; readonly delayMs: number };
   /** A record was exhausted, and the brokers have its dead letter at `destination`. */
   'dead-letter': { readonly error: HandlerError; readonly destination: PartitionOffset };
@@ -39,6 +43,18 @@ export interface ConsumerEvents {
   skipped: { readonly error: HandlerError };
   /** Too many records of a partition were exhausted: nothing more of it is handed out until `consumer.resume()`. */
   halted: TopicPartition;
+  /**
+   * The breaker went from one state to another. `failureShare` (from 0 to 1) of `records` runs is what opened it; when
+   * it opens, `error` is the failure that was too much, and a record is tried again after `openMs`.
+   */
+  breaker: {
+    readonly from: BreakerState;
+    readonly to: BreakerState;
+    readonly failureShare: number;
+    readonly records: number;
+    readonly openMs?: number;
+    readonly error?: HandlerError;
+  };
   /**
    * Something is wrong that the consumer copes with: a refused commit, a refused dead letter, a lost thread, a broker
    * that is away, a drain that ran out of time, a topic that does not exist, a flood of failures. Where nobody

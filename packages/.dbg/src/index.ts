@@ -4,6 +4,7 @@
 export { type Consumer, startConsumer } from './consumer.ts';
 export {
   ClosedError,
+  CloseError,
   ConfigurationError,
   DrainError,
   type FailureEvidence,
@@ -19,6 +20,7 @@ export {
 } from './errors.ts';
 export type { ConsumerEvents, ConsumerState, Listener } from './events.ts';
 export type { ConsumerOptions, Ordering } from './options.ts';
+export type { BreakerPolicy, BreakerState } from './poller/breaker.ts';
 export type { CommitAnswer, PartitionOffset, TopicPartition } from './poller/client.ts';
 export type { DeadLetterPolicy } from './poller/dead-letter.ts';
 export type { DeadLetterFacts, DeadLetterHeaders } from './poller/dead-letter-headers.ts';
@@ -33,14 +35,29 @@ export {
   retry,
   type Verdict,
 } from './poller/verdict.ts';
-export type { ConsumerSnapshot, PartitionSnapshot, RunningRecord, ThreadSnapshot } from './snapshot.ts';
+export type {
+  BreakerSnapshot,
+  ConsumerSnapshot,
+  PartitionSnapshot,
+  RunningRecord,
+  ThreadSnapshot,
+} from './snapshot.ts';
 export {
+  type AnyHandler,
+  bytes,
+  type DecodeFunction,
+  type Decoder,
   defineHandler,
   type HandleFunction,
   type Handler,
   type HandlerContext,
+  json,
   type KafkaRecord,
   NonRetryableError,
   type OpenContext,
   type RecordHeader,
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  string,
 } from './worker/handler.ts';

@@ -5,6 +5,7 @@ import { type ConsumerOptions, resolveOptions } from './options.ts';
 import { defaultDeadLetterTopic } from './poller/dead-letter.ts';
 
 const handler = () => undefined;
+const inlineHandler = { handle: handler };
 const KAFKA = { 'bootstrap.servers': 'localhost:9092', 'group.id': 'billing' };
 const VALID = { kafka: KAFKA, topics: ['orders'], handler };
 
@@ -99,6 +100,7 @@ describe('resolveOptions, defaults', () => {
 
   test.each([
     { name: 'a function', given: handler, expected: handler },
+    { name: 'an object', given: inlineHandler, expected: inlineHandler },
     { name: 'a URL', given: new URL('file:///app/handler.js'), expected: 'file:///app/handler.js' },
     { name: 'a file URL as text', given: 'file:///app/handler.js', expected: 'file:///app/handler.js' },
     { name: 'a data URL', given: 'data:text/javascript,1', expected: 'data:text/javascript,1' },
@@ -214,8 +216,11 @@ describe('resolveOptions, refusals', () => {
   test.each([
     { name: 'an unknown option', options: { treads: 4 }, problem: 'treads is not an option' },
     { name: 'an unknown option of retry', options: { retry: { times: 4 } }, problem: 'retry.times is not an option' },
-    { name: 'a handler', options: { handler: 7 }, problem: 'handler: must be a URL, a path or a function' },
-    { name: 'an empty handler', options: { handler: '' }, problem: 'handler: must be a URL, a path or a function' },
+    ...[7, '', null, {}, { handle: 'later' }].map((handler) => ({
+      name: `a handler that is ${JSON.stringify(handler)}`,
+      options: { handler },
+      problem: 'handler: must be a URL, a path, a function or an object with a function handle',
+    })),
     { name: 'an ordering key', options: { orderingKey: 'k' }, problem: 'orderingKey: must be a function' },
     { name: 'a signal', options: { signal: {} }, problem: 'signal: must be an AbortSignal' },
   ])('$name: $problem', ({ options, problem }) => expect(problemsWith(options)).toEqual([problem]));

@@ -3,18 +3,18 @@
  * else.
  */
 
-import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { ResourceLimits } from 'node:worker_threads';
 import { z } from 'zod';
 import { ConfigurationError, type HandlerError } from './errors.ts';
+import { type BreakerPolicy, defaultIsFailure } from './poller/breaker.ts';
 import { type DeadLetterPolicy, defaultDeadLetterTopic } from './poller/dead-letter.ts';
 import { defaultParkTopic, type ParkPolicy } from './poller/park.ts';
 import type { RetryPolicy } from './poller/retry.ts';
 import { topicPattern } from './poller/topic-pattern.ts';
 import { DISPOSALS, type Disposal, type FailureContext, type Verdict } from './poller/verdict.ts';
-import type { HandleFunction, KafkaRecord } from './worker/handler.ts';
+import { usableCpus } from './usable-cpus.ts';
+import type { AnyHandler, HandleFunction, KafkaRecord } from './worker/handler.ts';
 
 /** Whether records wait for one another: those of one key, of one partition, or none. */
 export type Ordering = 'key' | 'partition' | 'unordered';
@@ -31,10 +31,11 @@ export interface ConsumerOptions {
   /** Topic names and regular expressions, together. An expression also takes in topics that appear later. */
   readonly topics: readonly (string | RegExp)[];
   /**
-   * A module (URL, or path to a file) whose default export handles records in threads; or a function that handles
-   * them on this thread, for I/O-bound work that needs the application's own objects.
+   * A module (URL, or path to a file) whose default export handles records in threads; or a function, or what
+   * `defineHandler` returns, that handles them on this thread, for I/O-bound work that needs the application's own
+   * objects.
    */
-  readonly handler: URL | string | HandleFunction;
+  readonly handler: URL | string | HandleFunction | AnyHandler;
   /** What must stay in order. Default `'key'`: records of one key of one partition, one after the other. */
   readonly ordering?: Ordering;
   /**
@@ -42,7 +43,10 @@ export interface ConsumerOptions {
    * `'partition'`.
    */
   readonly nullKeys?: 'unordered' | 'partition';
-  /** Names the key to order by, instead of the record's own; `null` for none. Only under `ordering: 'key'`. */
+  /**
+   * Names the key to order by, instead of the record's own; `null` for none. Only under `ordering: 'key'`. It gets the
+   * record as it came, its key and value as bytes: decoders run in the handler's thread, and this one before.
+   */
   readonly orderingKey?: (record: KafkaRecord) => string | Uint8Array | null | undefined;
   /** Handler threads. Default: the CPUs this process may use, as its container says. */
   readonly threads?: number;
@@ -112,6 +116,12 @@ export interface ConsumerOptions {
    * its first record is handed out, so that parked keys stay so over restarts.
    */
   readonly park?: Partial<ParkPolicy>;
+  /**
+   * Stops the hand-out while what the handlers depend on is down: too large a share of failures opens the breaker, then
+   * one record at a time is tried, and the first that completes closes it. Partitions stay ours meanwhile, and what
+   * fails uses up no attempt. Default: no breaker; `{}` for one with its defaults.
+   */
+  readonly breaker?: Partial<BreakerPolicy>;
   /** Handed to each thread's `open`, by structured clone. */
   readonly handlerData?: unknown;
   /** Limits, environment and arguments of the handler threads, as Node's `Worker` takes them. */
@@ -136,17 +146,19 @@ export interface ConsumerOptions {
 export type ResolvedOptions = Readonly<
   Omit<
     Required<ConsumerOptions>,
-    'retry' | 'deadLetter' | 'park' | 'onError' | 'orderingKey' | 'signal' | 'handler'
+    'retry' | 'deadLetter' | 'park' | 'breaker' | 'onError' | 'orderingKey' | 'signal' | 'handler'
   > & {
     retry: RetryPolicy;
     deadLetter: DeadLetterPolicy;
     /** `undefined` where nothing is ever parked. */
     park: ParkPolicy | undefined;
+    /** `undefined` where there is none. */
+    breaker: BreakerPolicy | undefined;
     onError: ConsumerOptions['onError'] | undefined;
     orderingKey: ConsumerOptions['orderingKey'] | undefined;
     signal: AbortSignal | undefined;
-    /** A module's URL, or the function. */
-    handler: string | HandleFunction;
+    /** A module's URL, or what runs on this thread. */
+    handler: string | HandleFunction | AnyHandler;
   }
 >;
 
@@ -182,6 +194,10 @@ const kafkaSchema = z.record(z.string(), z.unknown()).superRefine((kafka, contex
       });
     }
   }
+  if (kafka['auto.offset.reset'] === 'error' && Number(kafka['statistics.interval.ms'] ?? 1) === 0) {
+    const message = "must not be 0 with 'auto.offset.reset': 'error': that an offset is missing may show only there";
+    context.addIssue({ code: 'custom', path: ['statistics.interval.ms'], message });
+  }
   for (const [name, reason] of Object.entries(RESERVED)) {
     if (name in kafka) context.addIssue({ code: 'custom', path: [name], message: `is reserved: ${reason}` });
   }
@@ -200,14 +216,19 @@ const topicSchema = z.custom<string | RegExp>().superRefine((topic, context) => 
 
 const functionSchema = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function');
 
-const HANDLER_KINDS = 'must be a URL, a path or a function';
+const HANDLER_KINDS = 'must be a URL, a path, a function or an object with a function handle';
+
+const inlineHandler = z.custom<HandleFunction | AnyHandler>(
+  (given) => typeof given === 'function' || typeof (given as Partial<AnyHandler> | null)?.handle === 'function',
+  HANDLER_KINDS,
+);
 
 const schema = z.strictObject({
   kafka: kafkaSchema,
   topics: z.array(topicSchema).min(1, 'must name at least one topic'),
   handler: z
-    .union([z.instanceof(URL), z.string().min(1, HANDLER_KINDS), functionSchema<HandleFunction>()], HANDLER_KINDS)
-    .transform((handler) => (typeof handler === 'function' ? handler : handlerUrl(handler))),
+    .union([z.instanceof(URL), z.string().min(1, HANDLER_KINDS), inlineHandler], HANDLER_KINDS)
+    .transform((given) => (typeof given === 'string' || given instanceof URL ? handlerUrl(given) : given)),
   ordering: z.enum(['key', 'partition', 'unordered']).default('key'),
   nullKeys: z.enum(['unordered', 'partition']).default('unordered'),
   orderingKey: functionSchema<NonNullable<ConsumerOptions['orderingKey']>>().optional(),
@@ -261,6 +282,18 @@ const schema = z.strictObject({
       topic: z.union([z.string().min(1), functionSchema<typeof defaultParkTopic>()]).default(() => defaultParkTopic),
     })
     .optional(),
+  breaker: z
+    .strictObject({
+      failureShareMax: z.number().min(0).lt(1).default(0.5),
+      windowMs: duration(10).default(10_000),
+      recordsMin: count.default(20),
+      openMs: duration(1).default(5_000),
+      openMsMax: duration(1).optional(),
+      isFailure: functionSchema<BreakerPolicy['isFailure']>().default(() => defaultIsFailure),
+    })
+    .refine(({ openMs, openMsMax = openMs }) => openMsMax >= openMs, 'openMsMax must not be below openMs')
+    .transform((breaker) => ({ ...breaker, openMsMax: breaker.openMsMax ?? Math.max(breaker.openMs, 60_000) }))
+    .optional(),
   handlerData: z.unknown().optional(),
   threadOptions: z
     .strictObject({
@@ -305,17 +338,4 @@ function describe(issue: z.core.$ZodIssue): string[] {
 function handlerUrl(handler: URL | string): string {
   if (handler instanceof URL) return handler.href;
   return /^(file|data):/.test(handler) ? handler : pathToFileURL(handler).href;
-}
-
-/** The CPUs this process may use: what the scheduler says, less where the container has a quota. */
-function usableCpus(): number {
-  const cpus = availableParallelism();
-  try {
-    // cgroup v2: "max 100000", or the quota and the period in microseconds.
-    const [quota, period] = readFileSync('/sys/fs/cgroup/cpu.max', 'utf8').trim().split(' ');
-    if (quota === 'max') return cpus;
-    return Math.max(1, Math.min(cpus, Math.ceil(Number(quota) / Number(period))));
-  } catch {
-    return cpus;
-  }
 }

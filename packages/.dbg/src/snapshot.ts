@@ -3,10 +3,12 @@
  */
 import type { ConsumerState } from './events.ts';
 import type { ThreadSnapshot } from './executor/executor.ts';
+import type { BreakerSnapshot } from './poller/breaker.ts';
 import type { Partition } from './poller/partition.ts';
 import type { Pipeline } from './poller/pipeline.ts';
 
 export type { RunningRecord, ThreadSnapshot } from './executor/executor.ts';
+export type { BreakerSnapshot } from './poller/breaker.ts';
 
 /** One partition that is ours. */
 export interface PartitionSnapshot {
@@ -50,6 +52,8 @@ export interface ConsumerSnapshot {
   /** Those that followed a parked key among them. */
   readonly parked: number;
   readonly skipped: number;
+  /** `null` where the option `breaker` is not set. */
+  readonly breaker: BreakerSnapshot | null;
   /** Records held; `waiting` are those of them behind keys whose first record waits for its next attempt. */
   readonly buffered: { readonly records: number; readonly bytes: number; readonly waiting: number };
   readonly partitions: readonly PartitionSnapshot[];
@@ -67,6 +71,7 @@ export function takeSnapshot(
     completed: pipeline.settle.completed,
     retried: pipeline.settle.retried,
     ...pipeline.leaving.counts,
+    breaker: pipeline.breaker?.snapshot() ?? null,
     buffered: { records, bytes, waiting },
     partitions: pipeline.assignment.open().map(partitionSnapshot),
     threads,

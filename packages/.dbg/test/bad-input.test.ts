@@ -38,6 +38,11 @@ describe('a handler module', () => {
       source: "export default { open() { throw new Error('cannot open') }, handle() {} }",
       says: 'cannot open',
     },
+    {
+      name: 'whose decoder can decode nothing',
+      source: "export default { value: 'json', handle() {} }",
+      says: "the handler's value decoder is string",
+    },
     { name: 'that ends its thread', source: 'process.exit(9)', says: '9' },
   ])('$name: startConsumer rejects with the cause', async ({ source, says }) => {
     const handler = await moduleWith(source);

@@ -211,6 +211,8 @@ describe.each(brokers)('a consumer on the %s broker', (kind) => {
       inFlight: 0,
       retrying: 0,
       paused: false,
+      halted: false,
+      parkedKeys: null,
     });
     aborter.abort();
     await consumer.closed;

@@ -10,8 +10,10 @@ import { nameOf } from './fake-cluster.ts';
 export interface Account {
   readonly record: ClientRecord;
   readonly lane: Lane | undefined;
-  /** No handler needs to run it any more: completed, in its dead-letter topic, skipped, or deleted. */
+  /** How often it was completed, became a dead letter or was skipped: no handler needs to run it any more. */
   ends: number;
+  /** Deleted before any of that. */
+  deleted: boolean;
   /** It lies in a park topic and was not produced again. */
   parked: boolean;
 }
@@ -50,7 +52,7 @@ export class Accounts {
   produced(record: ClientRecord): Account {
     const name = this.#laneOf(record);
     const lane = name === undefined ? undefined : this.#laneAt(name);
-    const account: Account = { record, lane, ends: 0, parked: false };
+    const account: Account = { record, lane, ends: 0, deleted: false, parked: false };
     lane?.accounts.push(account);
     this.#accounts.push(account);
     this.#open.add(account);
@@ -79,8 +81,8 @@ export class Accounts {
     const account = this.of(record);
     const { lane } = account;
     if (lane === undefined) return;
-    while ((lane.accounts[lane.first]?.ends ?? 0) > 0) lane.first += 1;
-    const due = lane.accounts[lane.first];
+    let due = lane.accounts[lane.first];
+    for (; due !== undefined && (due.ends > 0 || due.deleted); due = lane.accounts[lane.first]) lane.first += 1;
     if (due !== undefined && due.record.offset < account.record.offset)
       this.#onViolation(`${placeOf(record)} ran before ${placeOf(due.record)} of its key had ended`);
   }
@@ -102,7 +104,8 @@ export class Accounts {
     for (const account of this.#accounts) {
       const { record } = account;
       if (nameOf(record) !== nameOf(below) || record.offset >= below.offset || account.ends > 0) continue;
-      this.ended(record);
+      account.deleted = true;
+      this.#open.delete(account);
     }
   }
 
@@ -113,8 +116,8 @@ export class Accounts {
   }
 
   finish(exactlyOnce: boolean): void {
-    for (const { record, ends } of this.#accounts) {
-      if (ends === 0) this.#onViolation(`${placeOf(record)} was neither handled nor anything else`);
+    for (const { record, ends, deleted } of this.#accounts) {
+      if (ends === 0 && !deleted) this.#onViolation(`${placeOf(record)} was neither handled nor anything else`);
       else if (exactlyOnce && ends > 1) this.#onViolation(`${placeOf(record)} ended ${ends} times`);
     }
   }

@@ -97,7 +97,7 @@ export class Failures {
   readonly topics: ProducedTopics;
   readonly replayer: Replayer;
   stops: number;
-  /** Nothing fails by decree any more. */
+  /** Nothing fails any more, but for what no application can help. */
   mended = false;
   readonly #decrees: Map<ClientRecord, Decree> = new Map();
   readonly #random: Random;
@@ -146,7 +146,7 @@ export class Failures {
 
   /** How a run of this record must end, where that is fixed. */
   endOf(record: ClientRecord): Run['ends'] | undefined {
-    if (this.mended) return undefined;
+    if (this.mended) return 'completed';
     if (this.isStubborn(record.key)) return 'failed';
     const decree = this.#decrees.get(this.accounts.of(record).record);
     if (decree === undefined || decree.times === 0) return undefined;

@@ -1,13 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { stubPartition } from '../../sim/stations.ts';
+import { HandlerError } from '../errors.ts';
 import { type ClientRecord, toKafkaRecord } from '../poller/client.ts';
 import { Delivery } from '../poller/delivery.ts';
 import { Lane } from '../poller/lane.ts';
 import { readFrame, type Segment } from '../worker/frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 
-type Content = Partial<Omit<ClientRecord, 'topic' | 'partition'>> & { readonly attempt?: number };
+type Content = Partial<Omit<ClientRecord, 'topic' | 'partition'>> & {
+  readonly attempt?: number;
+  readonly fails?: readonly Error[];
+};
 
 /** A lane of these records, the first `inFlight` of them (default: all) as the segment to send. */
 function laneOf(topic: string, partition: number, contents: readonly Content[], inFlight = contents.length): Lane {
@@ -16,10 +20,11 @@ function laneOf(topic: string, partition: number, contents: readonly Content[], 
     undefined,
     0,
   );
-  contents.forEach(({ attempt = 1, ...content }, index) => {
+  contents.forEach(({ attempt = 1, fails = [], ...content }, index) => {
     const record = { topic, partition, offset: index, timestamp: -1, key: null, value: null, ...content };
     const delivery = new Delivery(record, lane, index, index, 0);
     delivery.attempt = attempt;
+    delivery.errors = fails.map((cause) => new HandlerError({ ...record, attempt }, cause));
     lane.push(delivery);
   });
   lane.state = 'ready';
@@ -31,16 +36,18 @@ function laneOf(topic: string, partition: number, contents: readonly Content[], 
 function expectedOf(lane: Lane, laneId: number): Segment {
   const records = [];
   for (let next = lane.head; next !== undefined && records.length < lane.inFlight; next = next.next) {
-    records.push({ record: toKafkaRecord(next.record), attempt: next.attempt });
+    const { record, attempt, previousError } = next;
+    records.push({ record: toKafkaRecord(record), attempt, previousError });
   }
   return { laneId, lease: lane.partition.lease, records };
 }
 
 /** Sends lanes to a thread that knows these topics, and reads them there. */
 function send(writer: FrameWriter, table: string[], lanes: readonly Lane[], laneIds: readonly number[]): Segment[] {
-  const { buffer, topics } = writer.write(lanes, laneIds);
+  const frame = writer.write(lanes, laneIds);
+  const { buffer, topics, errors } = structuredClone(frame, { transfer: [frame.buffer] });
   table.push(...topics);
-  return readFrame(structuredClone(buffer, { transfer: [buffer] }), table);
+  return readFrame(buffer, table, errors);
 }
 
 function roundTrip(...lanes: Lane[]): Segment[] {
@@ -66,6 +73,10 @@ const content = fc.record(
     headers,
     leaderEpoch: fc.integer({ min: -1, max: 2 ** 31 - 1 }),
     attempt: fc.integer({ min: 1, max: 1_000 }),
+    fails: fc.array(
+      fc.string().map((message) => new TypeError(message)),
+      { maxLength: 2 },
+    ),
   },
   { requiredKeys: ['offset', 'timestamp', 'key', 'value'] },
 );
@@ -119,6 +130,23 @@ describe('a frame', () => {
         expect(new Set(table).size).toBe(table.length);
       }),
     );
+  });
+
+  test('what a record failed with comes to that record and to no other, as data', () => {
+    const failed = new RangeError('no', { cause: Object.assign(new Error('deep'), { code: 'EDEEP' }) });
+    const other = { attempt: 3, fails: [new Error('older'), Object.assign(failed, { retryable: false })] };
+    const [first, second] = roundTrip(laneOf('t', 0, [{}, other, {}]), laneOf('t', 1, [{ fails: [new Error('2')] }]));
+    const errors = [first, second].map((segment) => segment?.records.map(({ previousError }) => previousError));
+    const { name, message, stack } = failed;
+    const cause = { message: 'deep', code: 'EDEEP' };
+    expect(errors).toMatchObject([
+      [undefined, { name, message, stack, retryable: false, cause }, undefined],
+      [{ message: '2' }],
+    ]);
+  });
+
+  test('of records that never failed has nothing beside its buffer and topics', () => {
+    expect(Object.keys(new FrameWriter().write([laneOf('t', 0, [{}, {}])], [0]))).toEqual(['buffer', 'topics']);
   });
 
   test('a value of 8 MB between small ones', () => {

@@ -17,10 +17,15 @@ import {
   SEGMENT_INTS,
   TIME_FLOATS,
 } from '../wire/frame.ts';
+import type { PreviousError, ToThread } from '../wire/messages.ts';
 import type { RecordHeader } from '../wire/record.ts';
+import { toWireError } from '../wire/wire-error.ts';
 
 /** Below this many bytes a loop copies faster than a call into the engine. */
 const COPY_LOOP_BYTES_MAX = 24;
+
+/** What goes to a thread, with the transferred buffer. */
+export type Frame = Omit<Extract<ToThread, { type: 'frame' }>, 'type'>;
 
 export class FrameWriter {
   /** Topic names the thread was told, and their place in its table. */
@@ -30,9 +35,9 @@ export class FrameWriter {
    * Packs the segments (`lane.inFlight` records from the head of each lane).
    *
    * @param laneIds the id the thread shall report each lane under
-   * @returns the frame, and the topic names that are new to the thread
+   * @returns the frame, the topic names that are new to the thread, and what its records failed with before
    */
-  write(lanes: readonly Lane[], laneIds: readonly number[]): { buffer: ArrayBuffer; topics: string[] } {
+  write(lanes: readonly Lane[], laneIds: readonly number[]): Frame {
     let recordCount = 0;
     let payloadBytes = 0;
     const headers: Map<Delivery, PackedHeaders> = new Map();
@@ -61,6 +66,7 @@ export class FrameWriter {
     const records = new Int32Array(buffer, parts.records, recordCount * RECORD_INTS);
     const payload = Buffer.from(buffer, parts.payload);
     const topics: string[] = [];
+    const errors: PreviousError[] = [];
 
     let row = 0;
     let at = 0;
@@ -86,11 +92,12 @@ export class FrameWriter {
         if (record.key !== null) at = copy(record.key, payload, at);
         if (record.value !== null) at = copy(record.value, payload, at);
         if (packed !== undefined) at = writeHeaders(packed, payload, at);
+        if (delivery.errors.length > 0) errors.push([row, toWireError(delivery.previousError)]);
         row += 1;
         delivery = delivery.next as Delivery;
       }
     });
-    return { buffer, topics };
+    return errors.length === 0 ? { buffer, topics } : { buffer, topics, errors };
   }
 
   #topicIndex(topic: string, added: string[]): number {

@@ -111,8 +111,8 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
       this.#slots.reset(id);
       return id;
     });
-    const { buffer, topics } = this.#writer.write(lanes, ids);
-    this.#port?.postMessage({ type: 'frame', buffer, topics } satisfies ToThread, [buffer]);
+    const frame = this.#writer.write(lanes, ids);
+    this.#port?.postMessage({ type: 'frame', ...frame } satisfies ToThread, [frame.buffer]);
   }
 
   snapshot(): ThreadSnapshot {

@@ -1,23 +1,27 @@
 /**
- * Runs a handler function on the poller's own event loop, under p-queue: for I/O-bound handlers that need the
- * application's own objects. The only importer of p-queue.
+ * Runs a handler on the poller's own event loop, under p-queue: for I/O-bound handlers that need the application's own
+ * objects. The only importer of p-queue.
  *
  * Nothing can end a call: past its time and the grace its record has failed, and what the call does later changes
  * nothing here.
  */
 import PQueue from 'p-queue';
-import { asError, type FailureStage, hungError } from '../errors.ts';
+import { asError, ConfigurationError, type FailureStage, hungError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { toKafkaRecord } from '../poller/client.ts';
 import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
 import { Leases } from '../wire/leases.ts';
 import { Run, type RunSite, Runs } from '../wire/run.ts';
-import type { HandleFunction } from '../worker/handler.ts';
+import { decoding, UndecodableError } from '../worker/decode.ts';
+import type { AnyHandler, HandleFunction } from '../worker/handler.ts';
 import type { Executor, ExecutorListener, ExecutorThread, ThreadSnapshot } from './executor.ts';
 import { ThreadLoad } from './thread-load.ts';
 
-export type InlineOptions = Pick<ResolvedOptions, 'concurrencyPerThread' | 'handlerTimeoutMs' | 'handlerAbortGraceMs'>;
+export type InlineOptions = Pick<
+  ResolvedOptions,
+  'concurrencyPerThread' | 'handlerTimeoutMs' | 'handlerAbortGraceMs' | 'handlerData'
+>;
 
 /** A record that is with the handler. */
 interface RunningCall {
@@ -37,17 +41,19 @@ export class InlineExecutor implements Executor, ExecutorThread {
   #completed = 0;
   #listener: ExecutorListener | undefined = undefined;
   #reportScheduled = false;
-  readonly #handle: HandleFunction;
+  #handle: HandleFunction<unknown>;
+  #site: RunSite<unknown>;
+  readonly #handler: AnyHandler;
   readonly #options: InlineOptions;
-  readonly #site: RunSite<undefined>;
   readonly #queue: PQueue;
   readonly #freeSlots: number[];
   readonly #calls: Map<unknown, RunningCall> = new Map();
   readonly #runs: Runs = new Runs((run, now) => this.#check(run, now));
 
-  constructor(handle: HandleFunction, options: InlineOptions) {
+  constructor(handler: AnyHandler, options: InlineOptions) {
     const { concurrencyPerThread, handlerTimeoutMs } = options;
-    this.#handle = handle;
+    this.#handler = handler;
+    this.#handle = handler.handle;
     this.#options = options;
     this.#site = { threadId: 0, state: undefined, leases: this.leases, handlerTimeoutMs };
     this.load = new ThreadLoad(concurrencyPerThread, 0);
@@ -57,6 +63,14 @@ export class InlineExecutor implements Executor, ExecutorThread {
 
   async start(listener: ExecutorListener): Promise<void> {
     this.#listener = listener;
+    const { handlerData } = this.#options;
+    try {
+      this.#handle = decoding(this.#handler);
+      this.#site = { ...this.#site, state: await this.#handler.open?.({ threadId: 0, handlerData }) };
+    } catch (cause) {
+      const problem = `the handler could not be opened: ${asError(cause).message}`;
+      throw new ConfigurationError('ERR_HANDLER_LOAD', [problem], { cause });
+    }
   }
 
   send(lanes: readonly Lane[]): void {
@@ -76,8 +90,9 @@ export class InlineExecutor implements Executor, ExecutorThread {
   async close(timeoutMs: number): Promise<void> {
     this.#queue.clear();
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.#queue.onIdle(), new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)))]);
-    clearTimeout(timer);
+    const end = this.#queue.onIdle().then(() => this.#handler.close?.({ state: this.#site.state }));
+    const timeout = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+    await Promise.race([end, timeout]).finally(() => clearTimeout(timer));
   }
 
   /** Runs the records of a lane's segment one after the other, up to the first failure. */
@@ -110,8 +125,9 @@ export class InlineExecutor implements Executor, ExecutorThread {
     slot: number,
     startedAt: number,
   ): Promise<{ error: Error; stage: FailureStage } | undefined> {
+    const { attempt, previousError, lane } = delivery;
     const record = toKafkaRecord(delivery.record);
-    const run = new Run(this.#site, record, delivery.attempt, delivery.lane.partition.lease, startedAt);
+    const run = new Run(this.#site, { record, attempt, previousError }, lane.partition.lease, startedAt);
     const call: RunningCall = { delivery, startedAt, giveUp: undefined, hung: undefined };
     this.#runs.begin(slot, run);
     this.#calls.set(run, call);
@@ -123,7 +139,8 @@ export class InlineExecutor implements Executor, ExecutorThread {
       });
       return undefined;
     } catch (thrown) {
-      if (!run.isOver(performance.now())) return { error: asError(thrown), stage: 'handle' };
+      const stage = thrown instanceof UndecodableError ? 'deserialize' : 'handle';
+      if (!run.isOver(performance.now())) return { error: asError(thrown), stage };
       return { error: thrown === call.hung ? (thrown as Error) : run.overtime(thrown), stage: 'timeout' };
     } finally {
       this.#runs.end(slot);

@@ -62,7 +62,7 @@ export class ThreadExecutor implements Executor {
     this.#listener = listener;
     try {
       await Promise.all(this.threads.map((thread) => this.#open(thread)));
-      this.#watchdog.start();
+      if (!this.#closing.signal.aborted) this.#watchdog.start();
     } catch (error) {
       await this.close(0);
       throw error;

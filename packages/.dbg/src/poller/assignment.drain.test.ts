@@ -78,7 +78,17 @@ describe('Assignment.drain, the last commit', () => {
       pass(over.clock, 100);
       await turn();
     }
-    expect([await outcomeOf(drained), over.find(0).dirty, sent().length]).toEqual([true, true, 50]);
+    expect([await outcomeOf(drained), over.find(0).dirty, sent().length]).toEqual([undefined, true, 50]);
+  });
+
+  test('one that the client cannot even send fails the drain, and leaves no wait behind', async () => {
+    const refused = new KafkaError('ERR_KAFKA', 'the client refused commit()', { kafkaCode: -172 });
+    const over = await TestAssignment.owning([0], { flush: async () => Promise.reject(refused) });
+    over.pass(0, 5);
+    await expect(over.assignment.drain(over.assignment.open(), 20_000)).rejects.toBe(refused);
+    over.assignment.onRevoked(at(0), false);
+    await over.assignment.settled();
+    expect([over.faults, over.clock.step()]).toEqual([[refused], false]);
   });
 
   test('what becomes committable in other partitions meanwhile does not hold it up', async () => {
@@ -102,7 +112,7 @@ describe('Assignment.drain, the last commit', () => {
     await turn();
     expect([sent(), await outcomeOf(drained)]).toEqual([['t[0]@5'], 'pending']);
     await answer();
-    expect([await drained, stuck.lane.inFlight]).toEqual([false, 1]);
+    expect([await outcomeOf(drained), stuck.lane.inFlight]).toEqual([undefined, 1]);
   });
 
   test('where nothing is to commit it asks nobody', async () => {
@@ -110,7 +120,7 @@ describe('Assignment.drain, the last commit', () => {
     over.run(0, 5);
     over.assignment.onRevoked(at(0), true);
     await over.assignment.settled();
-    expect(await over.assignment.drain(over.assignment.open(), 20_000)).toBe(true);
+    await over.assignment.drain(over.assignment.open(), 20_000);
     expect([sent(), over.clock.step()]).toEqual([[], false]);
   });
 });

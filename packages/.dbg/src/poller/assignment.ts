@@ -101,6 +101,10 @@ export class Assignment implements OffsetStore {
       .map((partition) => partition.uncommitted());
   }
 
+  doubt(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.find(partition)?.doubt();
+  }
+
   onStatistics(statistics: readonly PartitionStatistics[]): void {
     for (const one of statistics) {
       const partition = this.find(one);
@@ -157,10 +161,10 @@ export class Assignment implements OffsetStore {
   }
 
   /**
-   * Stops the hand-out of these partitions, awaits what runs, commits. Never rejects; past the time it reports and
-   * goes on. Resolves with whether all that ran has settled.
+   * Stops the hand-out of these partitions, awaits what runs, commits. Past the time it reports and goes on; rejects
+   * only where the client cannot even send a commit.
    */
-  async drain(partitions: readonly Partition[], timeoutMs: number): Promise<boolean> {
+  async drain(partitions: readonly Partition[], timeoutMs: number): Promise<void> {
     for (const partition of partitions) if (partition.state === 'active') partition.drain();
     const inFlight = () => partitions.reduce((sum, partition) => sum + partition.inFlight, 0);
     const { clock, events, flush } = this.#parts;
@@ -186,9 +190,11 @@ export class Assignment implements OffsetStore {
         resolve();
       });
     });
-    await Promise.race([flush(() => inTime && partitions.some(({ dirty }) => dirty)), limit]);
-    flushTimer?.stop();
-    return inFlight() === 0;
+    try {
+      await Promise.race([flush(() => inTime && partitions.some(({ dirty }) => dirty)), limit]);
+    } finally {
+      flushTimer?.stop();
+    }
   }
 
   /** Outcomes came in: drains may be over. */

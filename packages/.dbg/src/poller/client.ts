@@ -42,6 +42,8 @@ export interface ClientRecord extends TopicPartition {
 
 /** What a broker answered to one partition's part of a commit. */
 export interface CommitAnswer extends PartitionOffset {
+  /** As it was sent. */
+  readonly metadata: string;
   /** Absent where the broker took it. */
   readonly error?: KafkaError;
 }

@@ -137,7 +137,7 @@ describe('Committer.flush, answers that do not come', () => {
     expect(await outcomeOf(flushed)).toBeUndefined();
   });
 
-  const LATE = { topic: 't', partition: 0, offset: 5 };
+  const LATE = { topic: 't', partition: 0, offset: 5, metadata: 'a map of 5' };
   test.each<{ name: string; answer: CommitAnswer; error?: KafkaError; told: string[][] }>([
     { name: 'taken', answer: LATE, told: [['t[0]@5']] },
     { name: 'refused', answer: LATE, error: REFUSED, told: [] },
@@ -153,6 +153,46 @@ describe('Committer.flush, answers that do not come', () => {
     expect([await outcomeOf(flushed), over.sent()]).toEqual(['pending', [['t[0]@5'], ['t[0]@6']]]);
     over.answer();
     expect([await outcomeOf(flushed), over.store.confirmed]).toEqual([undefined, { 0: 6 }]);
+  });
+
+  /** A commit was given up, and the next says the same offset with another map. */
+  async function withAnotherMap() {
+    const over = committerOver({ 0: 5 });
+    const flushed = over.flush();
+    await passing(over, 90_000);
+    over.store.map = 'a fuller map';
+    await passing(over, 100);
+    return { over, flushed };
+  }
+
+  test.each([
+    { name: 'taken', error: undefined, doubted: ['t[0]@5'] },
+    { name: 'refused', error: REFUSED, doubted: [] },
+  ])('one that comes after all is not the answer to the same offset with another map: $name', async (late) => {
+    const { over, flushed } = await withAnotherMap();
+    over.committer.onAnswered([LATE], late.error);
+    expect([over.store.confirmed, over.store.refused, over.store.doubted]).toEqual([{}, [], late.doubted]);
+    expect(await outcomeOf(flushed)).toBe('pending');
+    over.answer();
+    expect([await outcomeOf(flushed), over.store.confirmed]).toEqual([undefined, { 0: 5 }]);
+  });
+
+  test('one that comes after the next was confirmed casts doubt on that: the broker may have taken it later', async () => {
+    const { over, flushed } = await withAnotherMap();
+    over.answer();
+    await flushed;
+    expect(over.store.doubted).toEqual([]);
+    over.committer.onAnswered([LATE], undefined);
+    expect(over.store.doubted).toEqual(['t[0]@5']);
+  });
+
+  test('where both say the very same, either answer will do', async () => {
+    const over = committerOver({ 0: 5 });
+    const flushed = over.flush();
+    await passing(over, 90_000);
+    await passing(over, 100);
+    over.committer.onAnswered([LATE], undefined);
+    expect([await outcomeOf(flushed), over.store.confirmed, over.store.doubted]).toEqual([undefined, { 0: 5 }, []]);
   });
 
   test('one that comes after all leaves the limit of the next commit as it was', async () => {

@@ -123,7 +123,7 @@ describe('Committer, answers', () => {
   test('what is sent is the offset and its metadata, and who is told of the answer stays here', () => {
     const { committer, commits } = committerOver({ 0: 5 });
     committer.onCompleted(10);
-    expect(commits).toEqual([[{ topic: 't', partition: 0, offset: 5, metadata: 'map of 5' }]]);
+    expect(commits).toEqual([[{ topic: 't', partition: 0, offset: 5, metadata: 'a map of 5' }]]);
   });
 
   test.each([
@@ -138,9 +138,13 @@ describe('Committer, answers', () => {
     expect(store.refused).toEqual(refused ?? ['t[0]@5 27', 't[1]@8 27']);
   });
 
-  const at = (partition: number, offset: number) => ({ topic: 't', partition, offset });
+  const at = (partition: number, offset: number, map = 'a map') => ({
+    ...{ topic: 't', partition, offset },
+    metadata: `${map} of ${offset}`,
+  });
   test.each([
     { name: 'of another offset', answers: [at(0, 4), at(1, 8)], error: undefined },
+    { name: 'of another map', answers: [at(0, 5, 'another map'), at(1, 8)], error: undefined },
     { name: 'of fewer partitions', answers: [at(0, 5)], error: undefined },
     { name: 'of more partitions', answers: [at(0, 5), at(1, 8), at(2, 9)], error: undefined },
     { name: 'of another offset, refused', answers: [at(0, 4), at(1, 8)], error: REFUSED },
@@ -153,6 +157,17 @@ describe('Committer, answers', () => {
     expect([store.confirmed, store.refused, sent().length]).toEqual([{}, [], 1]);
     answer();
     expect(store.confirmed).toEqual({ 0: 5, 1: 8 });
+  });
+
+  test('one that the client does not even send is not in flight: the next goes out', () => {
+    const { committer, clock, store, answer, sent, refuseCalls } = committerOver({ 0: 5 });
+    refuseCalls(REFUSED);
+    expect(() => committer.onCompleted(10)).toThrow(REFUSED);
+    expect(clock.step()).toBe(false);
+    refuseCalls(undefined);
+    committer.onCompleted(20);
+    answer();
+    expect([sent(), store.confirmed]).toEqual([[['t[0]@5']], { 0: 5 }]);
   });
 
   test('a request that failed as a whole may name no partition: all of it is tried again', () => {

@@ -8,7 +8,14 @@
 import { KafkaError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { type Client, type CommitAnswer, type CommittedOffset, type PartitionOffset, partitionName } from './client.ts';
+import {
+  type Client,
+  type CommitAnswer,
+  type CommittedOffset,
+  type PartitionOffset,
+  partitionName,
+  type TopicPartition,
+} from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 
 /**
@@ -31,6 +38,11 @@ export interface Uncommitted extends CommittedOffset {
 export interface OffsetStore {
   /** What a commit would tell the broker that it does not have, of partitions that are ours. */
   uncommitted(): Uncommitted[];
+  /**
+   * The broker took these, and nobody knows whether before or after what it confirmed last: they are to be said
+   * again.
+   */
+  doubt(partitions: readonly TopicPartition[]): void;
 }
 
 export interface CommitterParts {
@@ -45,7 +57,7 @@ export class Committer {
   #stopped = false;
   #interval: Timer | undefined = undefined;
   #answerTimer: Timer | undefined = undefined;
-  /** The commit in flight, by the names of its offsets, and who waits to learn whether all of it was taken. */
+  /** The commit in flight, by the names of its partitions, and who waits to learn whether all of it was taken. */
   #inFlight:
     | { readonly offsets: ReadonlyMap<string, Uncommitted>; readonly waiting: ((taken: boolean) => void)[] }
     | undefined = undefined;
@@ -79,11 +91,14 @@ export class Committer {
     if (taken.length > 0) this.#parts.events.emit('committed', { offsets: taken });
     const whole = taken.length === answers.length && error === undefined;
     if (!whole) this.#parts.events.emit('warning', refusal(answers, error));
-    // An answer that comes after it was given up may find another commit in flight: that one still has its own to come.
     const offsets = this.#inFlight?.offsets;
-    if (offsets === undefined || !isAnswerTo(offsets, answers, error)) return;
+    if (offsets === undefined || !isAnswerTo(offsets, answers, error)) {
+      // One that was given up: what the broker took may be older than what it has confirmed since.
+      this.#parts.store.doubt(taken);
+      return;
+    }
     for (const answer of answers) {
-      const offset = offsets.get(offsetName(answer)) as Uncommitted;
+      const offset = offsets.get(partitionName(answer)) as Uncommitted;
       const refused = error ?? answer.error;
       if (refused === undefined) offset.confirm();
       else offset.refuse(refused);
@@ -115,7 +130,11 @@ export class Committer {
     if (this.#stopped || this.#inFlight !== undefined) return this.#inFlight !== undefined;
     const offsets = this.#parts.store.uncommitted();
     if (offsets.length === 0) return false;
-    this.#inFlight = { offsets: new Map(offsets.map((offset) => [offsetName(offset), offset])), waiting: [] };
+    this.#parts.client.commit(
+      offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })),
+    );
+    // Only now: one that throws is not in flight, and nobody may wait for its answer.
+    this.#inFlight = { offsets: new Map(offsets.map((offset) => [partitionName(offset), offset])), waiting: [] };
     this.#answerTimer = this.#parts.clock.after(ANSWER_MS, () => {
       const error = new KafkaError('ERR_COMMIT', `a commit was not answered within ${ANSWER_MS} ms`, {
         kafkaCode: -185,
@@ -123,9 +142,6 @@ export class Committer {
       this.#parts.events.emit('warning', error);
       this.#answered(false);
     });
-    this.#parts.client.commit(
-      offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })),
-    );
     return true;
   }
 
@@ -153,14 +169,24 @@ export class Committer {
   }
 }
 
-/** Whether these are the answers to that commit; a request that failed as a whole may name no partition at all. */
+/**
+ * Whether these are the answers to that commit, told by offset and metadata: one that comes after it was given up may
+ * find another in flight, which still has its own to come. Where both say the same, either answer is true of both. A
+ * request that failed as a whole may name no partition at all.
+ */
 function isAnswerTo(
   offsets: ReadonlyMap<string, Uncommitted>,
   answers: readonly CommitAnswer[],
   error: KafkaError | undefined,
 ): boolean {
   if (answers.length === 0) return error !== undefined;
-  return answers.length === offsets.size && answers.every((answer) => offsets.has(offsetName(answer)));
+  return (
+    answers.length === offsets.size && answers.every((answer) => isSame(offsets.get(partitionName(answer)), answer))
+  );
+}
+
+function isSame(sent: Uncommitted | undefined, { offset, metadata }: CommitAnswer): boolean {
+  return sent?.offset === offset && sent.metadata === metadata;
 }
 
 function offsetName(offset: PartitionOffset): string {

@@ -4,20 +4,21 @@
  * librdkafka's own threads fetch and send heartbeats; everything here runs on the event loop of the main thread.
  */
 import { KafkaError } from '../errors.ts';
-import type {
-  Client,
-  ClientListener,
-  ClientRecord,
-  CommittedOffset,
-  OnConsumed,
-  PartitionOffset,
-  PartitionStatistics,
-  TopicPartition,
-  Watermarks,
+import {
+  type Client,
+  type ClientListener,
+  type ClientRecord,
+  type CommittedOffset,
+  type OnConsumed,
+  type PartitionOffset,
+  partitionName,
+  type TopicPartition,
+  type Watermarks,
 } from './client.ts';
 import {
   AUTO_OFFSET_RESET,
   connectClient,
+  FATAL,
   type KafkaConsumer,
   type KafkaOptions,
   type LibrdKafkaError,
@@ -27,6 +28,8 @@ import {
   toKafkaError,
   WRONG_STATE,
 } from './confluent.ts';
+import { ResetWatch } from './reset-watch.ts';
+import { type FullStatistics, readStatistics } from './statistics.ts';
 import { topicPattern } from './topic-pattern.ts';
 
 const ASSIGN_PARTITIONS = -175;
@@ -69,12 +72,22 @@ export class ConfluentClient implements Client {
   #consumer: Consumer | undefined = undefined;
   #native: NativeConsumer | undefined = undefined;
   #listener: ClientListener | undefined = undefined;
+  /** Settles when `connect` is through, whatever came of it. */
+  #connecting: Promise<unknown> = Promise.resolve();
+  readonly #resets: ResetWatch | undefined;
 
   constructor(kafka: KafkaOptions) {
     this.#kafka = kafka;
+    if (kafka['auto.offset.reset'] === 'error') this.#resets = new ResetWatch();
   }
 
-  async connect(listener: ClientListener, timeoutMs: number): Promise<void> {
+  connect(listener: ClientListener, timeoutMs: number): Promise<void> {
+    const connecting = this.#connect(listener, timeoutMs);
+    this.#connecting = connecting.catch(() => undefined);
+    return connecting;
+  }
+
+  async #connect(listener: ClientListener, timeoutMs: number): Promise<void> {
     this.#listener = listener;
     const { 'auto.offset.reset': reset, ...kafka } = this.#kafka;
     const config = {
@@ -94,9 +107,15 @@ export class ConfluentClient implements Client {
     );
     this.#consumer = consumer;
     onClientError(consumer, (error) => listener.onError(toKafkaError(error, 'the client reports')));
-    consumer.on('event.stats', (event) =>
-      listener.onStatistics(readStatistics(event as unknown as { message: string })),
-    );
+    // `consume` keeps an error to itself where it has records to bring; what is fatal is in the log all the same.
+    consumer.on('event.log', ({ fac, message }: LogLine) => {
+      if (fac === 'FATAL') listener.onError(toKafkaError({ code: FATAL, message }, 'the client reports'));
+    });
+    consumer.on('event.stats', (event) => {
+      const statistics = readStatistics((event as unknown as { message: string }).message);
+      listener.onStatistics(statistics);
+      this.#watchResets(statistics);
+    });
     await connectClient(consumer, this.#kafka, timeoutMs);
     // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
     this.#native = consumer.getClient();
@@ -104,15 +123,14 @@ export class ConfluentClient implements Client {
 
   async subscribe(topics: readonly (string | RegExp)[]): Promise<readonly string[]> {
     const missing = await this.#missing(topics.filter((topic) => typeof topic === 'string'));
-    this.#connected().subscribe(
-      topics.map((topic) => (typeof topic === 'string' ? topic : (topicPattern(topic).pattern as string))),
-    );
+    const names = topics.map((topic) => (typeof topic === 'string' ? topic : (topicPattern(topic).pattern as string)));
+    this.#call('subscribe', (consumer) => consumer.subscribe(names));
     return missing;
   }
 
   consume(recordsMax: number, done: OnConsumed): void {
     (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records, ends) => {
-      if (error) done(toKafkaError(error, consumeFailure(error)), [], []);
+      if (error) done(toKafkaError(error, 'consuming failed'), [], []);
       else done(undefined, records, ends);
     });
   }
@@ -124,9 +142,15 @@ export class ConfluentClient implements Client {
         else resolve(answer as CommitResult[]);
       });
     });
+    if (this.#resets !== undefined) this.#onGivenUp(offsets.filter(({ offset }) => !isOffset(offset)));
     return offsets
-      .filter(({ offset }) => offset >= 0)
-      .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata: metadata ?? '' }));
+      .filter(({ offset }) => isOffset(offset))
+      .map(({ topic, partition, offset, metadata }) => ({
+        topic,
+        partition,
+        offset: offset as number,
+        metadata: metadata ?? '',
+      }));
   }
 
   watermarks({ topic, partition }: TopicPartition): Watermarks | undefined {
@@ -143,10 +167,12 @@ export class ConfluentClient implements Client {
     this.#answer((consumer) => {
       if (isCooperative(consumer)) consumer.incrementalAssign(partitions);
       else consumer.assign(partitions as never);
+      this.#resets?.onAssigned(partitions);
     });
   }
 
   unassign(partitions: readonly TopicPartition[]): void {
+    this.#resets?.onUnassigned(partitions);
     this.#answer((consumer) => {
       if (isCooperative(consumer)) consumer.incrementalUnassign(partitions);
       else consumer.unassign();
@@ -164,18 +190,20 @@ export class ConfluentClient implements Client {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    this.#connected().pause(partitions as never);
+    this.#call('pause', (consumer) => consumer.pause(partitions as never));
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    this.#connected().resume(partitions as never);
+    this.#call('resume', (consumer) => consumer.resume(partitions as never));
   }
 
   commit(offsets: readonly CommittedOffset[]): void {
-    this.#connected().commit(offsets as never);
+    this.#call('commit', (consumer) => consumer.commit(offsets as never));
   }
 
   async disconnect(): Promise<void> {
+    // A connection that is being made would otherwise outlive this.
+    await this.#connecting;
     const consumer = this.#consumer;
     if (consumer === undefined) return;
     await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
@@ -186,6 +214,16 @@ export class ConfluentClient implements Client {
     if (this.#consumer === undefined)
       throw new KafkaError('ERR_KAFKA', 'the client is not connected', { kafkaCode: WRONG_STATE });
     return this.#consumer;
+  }
+
+  /** A call whose failure is Kafka's, and no fault of ours. */
+  #call(name: string, call: (consumer: Consumer) => void): void {
+    const consumer = this.#connected();
+    try {
+      call(consumer);
+    } catch (error) {
+      throw toKafkaError(error as LibrdKafkaError, `the client refused ${name}()`);
+    }
   }
 
   /** Literal topics the cluster does not know, by asking for each by name. */
@@ -206,6 +244,22 @@ export class ConfluentClient implements Client {
     return (await Promise.all(answers)).flat();
   }
 
+  #watchResets(statistics: readonly FullStatistics[]): void {
+    if (this.#resets === undefined) return;
+    const { givenUp, unknown } = this.#resets.look(statistics);
+    this.#onGivenUp(givenUp);
+    // Where there is none, that is told from there; where the broker does not say, the client does not know either.
+    if (unknown.length > 0) void this.committed(unknown).catch(() => undefined);
+  }
+
+  #onGivenUp(partitions: readonly TopicPartition[]): void {
+    if (partitions.length === 0) return;
+    const message =
+      `${partitions.map(partitionName).join(', ')}: there is no committed offset that the log still holds, and ` +
+      "'auto.offset.reset' is 'error'. Commit where to begin, or set it to 'earliest' or 'latest'";
+    this.#listener?.onError(new KafkaError('ERR_KAFKA', message, { kafkaCode: AUTO_OFFSET_RESET, fatal: true }));
+  }
+
   #onRebalance(error: LibrdKafkaError, partitions: readonly TopicPartition[]): void {
     const names = partitions.map(({ topic, partition }) => ({ topic, partition }));
     if (error.code === ASSIGN_PARTITIONS) this.#listener?.onAssigned(names);
@@ -215,10 +269,11 @@ export class ConfluentClient implements Client {
   }
 
   #onCommitted(error: LibrdKafkaError | null | undefined, offsets: readonly CommitResult[] | undefined): void {
-    const answers = (offsets ?? []).map(({ topic, partition, offset, error: refusal }) => ({
+    const answers = (offsets ?? []).map(({ topic, partition, offset, metadata, error: refusal }) => ({
       topic,
       partition,
       offset: offset as number,
+      metadata: metadata ?? '',
       ...(refusal !== undefined &&
         refusal !== null && { error: toKafkaError(refusal, 'the broker refused the offset') }),
     }));
@@ -236,6 +291,12 @@ export class ConfluentClient implements Client {
   }
 }
 
+/** A line of librdkafka's log. */
+interface LogLine {
+  readonly fac: string;
+  readonly message: string;
+}
+
 type CommitResult = TopicPartitionOffsetAndMetadata & { error?: LibrdKafkaError | null };
 
 /** KIP-848's protocol brings its own assignor, and the client refuses one of ours. */
@@ -248,38 +309,7 @@ function isCooperative(consumer: Consumer): boolean {
   return consumer.rebalanceProtocol() === 'COOPERATIVE';
 }
 
-function consumeFailure({ code }: LibrdKafkaError): string {
-  if (code !== AUTO_OFFSET_RESET) return 'consuming failed';
-  return "a partition has no committed offset that its log still holds, and 'auto.offset.reset' is 'error'";
-}
-
-interface StatisticsJson {
-  readonly topics: Readonly<Record<string, { readonly partitions: Readonly<Record<string, PartitionJson>> }>>;
-}
-
-interface PartitionJson {
-  readonly partition: number;
-  readonly ls_offset: number;
-  readonly hi_offset: number;
-  readonly fetchq_cnt: number;
-  readonly fetchq_size: number;
-}
-
-/**
- * The parts of librdkafka's statistics we use. @see
- * https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md
- */
-function readStatistics({ message }: { message: string }): PartitionStatistics[] {
-  const { topics } = JSON.parse(message) as StatisticsJson;
-  return Object.entries(topics).flatMap(([topic, { partitions }]) =>
-    Object.values(partitions)
-      .filter(({ partition }) => partition >= 0)
-      .map(({ partition, ls_offset, hi_offset, fetchq_cnt, fetchq_size }) => ({
-        topic,
-        partition,
-        endOffset: ls_offset >= 0 ? ls_offset : hi_offset,
-        fetchedRecords: fetchq_cnt,
-        fetchedBytes: fetchq_size,
-      })),
-  );
+/** A negative one says that there is none. */
+function isOffset(offset: number | undefined): boolean {
+  return offset !== undefined && offset >= 0;
 }

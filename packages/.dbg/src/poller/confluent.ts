@@ -17,6 +17,8 @@ export type {
 const ALL_BROKERS_DOWN = -187;
 /** `auto.offset.reset` is `error`, and there is no offset to begin at. */
 export const AUTO_OFFSET_RESET = -140;
+/** The client as a whole has failed, for a reason it told before. */
+export const FATAL = -150;
 /** Said of whoever is not connected. */
 export const WRONG_STATE = -172;
 
@@ -73,11 +75,11 @@ export async function connectClient(client: Connectable, kafka: KafkaOptions, ti
 
 /** What the client reports, as ours. */
 export function toKafkaError(
-  error: LibrdKafkaError,
+  error: Partial<LibrdKafkaError> & Pick<Error, 'message'>,
   what: string,
   code: 'ERR_KAFKA' | 'ERR_PRODUCE' = 'ERR_KAFKA',
 ): KafkaError {
-  const { code: kafkaCode = -1, message, isFatal = false } = error as Partial<LibrdKafkaError> & Error;
-  const fatal = kafkaCode === AUTO_OFFSET_RESET || (isFatal && kafkaCode !== ALL_BROKERS_DOWN);
+  const { code: kafkaCode = -1, message, isFatal = false } = error;
+  const fatal = kafkaCode === AUTO_OFFSET_RESET || kafkaCode === FATAL || (isFatal && kafkaCode !== ALL_BROKERS_DOWN);
   return new KafkaError(code, `${what}: ${message}`, { kafkaCode: Number(kafkaCode), fatal, cause: error });
 }

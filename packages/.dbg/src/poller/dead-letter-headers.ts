@@ -45,6 +45,8 @@ export const KEYLANE = {
   parkKey: 'keylane_park-key',
   /** Of a park topic: the key goes on from here, all up to this offset of the park topic was replayed. */
   released: 'keylane_released',
+  /** Of a parked record, and kept when it is produced again: `topic[partition]@offset` where it was consumed first. */
+  parkedFrom: 'keylane_parked-from',
   /** Of a record that was produced again: `topic[partition]@offset` of its dead letter. */
   replayedFrom: 'keylane_replayed-from',
 } as const;
@@ -81,6 +83,8 @@ const ORIGINS: ReadonlySet<string> = new Set([
   ...[SPRING.topic, SPRING.partition, SPRING.offset, SPRING.timestamp, SPRING.group],
   ...[CONNECT.topic, CONNECT.partition, CONNECT.offset],
 ]);
+/** Ours as well, and part of the record for as long as it may come back. */
+const TRAVELLING: ReadonlySet<string> = new Set([KEYLANE.replayedFrom, KEYLANE.parkedFrom]);
 const OURS: ReadonlySet<string> = new Set([SPRING, CONNECT, KEYLANE].flatMap((form) => Object.values(form)));
 
 /**
@@ -107,12 +111,12 @@ export function deadLetterHeaders(
 
 /** A record's headers, without what is said anew of it. */
 export function keptHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
-  return headers.filter(([name]) => !OURS.has(name) || ORIGINS.has(name) || name === KEYLANE.replayedFrom);
+  return headers.filter(([name]) => !OURS.has(name) || ORIGINS.has(name) || TRAVELLING.has(name));
 }
 
-/** Headers without any that a dead letter was given, for a record that is produced again. */
+/** Headers without what a dead letter was given for itself, for a record that is produced again. */
 export function withoutDeadLetterHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
-  return headers.filter(([name]) => !OURS.has(name));
+  return headers.filter(([name]) => !OURS.has(name) || name === KEYLANE.parkedFrom);
 }
 
 /** Where a record came from, and whose it was. */

@@ -36,4 +36,9 @@ export class Delivery {
     this.age = age;
     this.bytes = bytes;
   }
+
+  /** What was thrown on the attempt before, or ended it. */
+  get previousError(): Error | undefined {
+    return this.errors.at(-1)?.cause as Error | undefined;
+  }
 }

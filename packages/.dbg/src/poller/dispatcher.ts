@@ -14,10 +14,22 @@
  * thread, leaving, or waiting for a retry.
  */
 import { assert } from '../errors.ts';
-import type { ExecutorThread } from '../executor/executor.ts';
+import type { ExecutorThread, ThreadLoadView } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lane, LanePartition } from './lane.ts';
 import { ReadyLanes } from './ready-lanes.ts';
+
+/** What limits the hand-out; see `breaker.ts`. */
+export interface HandOut {
+  /** How many records may be handed out now. */
+  readonly room: number;
+  /** The lane's segment goes to a thread. */
+  onHandedOut(lane: Lane): void;
+  /** A lane to go on with where none is ready; asked for when there is room for one record. */
+  takeAside(): Lane | undefined;
+}
+
+const UNLIMITED: HandOut = { room: Infinity, onHandedOut: () => undefined, takeAside: () => undefined };
 
 export class Dispatcher {
   readonly #threads: readonly ExecutorThread[];
@@ -30,13 +42,19 @@ export class Dispatcher {
   #first = 0;
 
   readonly #onFollows: (lane: Lane) => void;
+  readonly #handOut: HandOut;
 
-  /** @param onFollows is given the lanes whose head goes to the park topic instead of a thread */
+  /**
+   * @param onFollows is given the lanes whose head goes to the park topic instead of a thread
+   * @param handOut limits how much is handed out
+   */
   constructor(
     threads: readonly ExecutorThread[],
     { affinity }: Pick<ResolvedOptions, 'affinity'>,
     onFollows: (lane: Lane) => void = () => assert(false, 'a record was to follow a parked key, and nothing is parked'),
+    handOut: HandOut = UNLIMITED,
   ) {
+    this.#handOut = handOut;
     this.#onFollows = onFollows;
     this.#threads = threads;
     this.#ready = threads.map(() => new ReadyLanes());
@@ -62,6 +80,16 @@ export class Dispatcher {
   /** Gives every thread that wants some a frame of the oldest ready lanes. */
   dispatch(): void {
     for (const partition of this.#behind) this.release(partition);
+    this.#feedAll();
+    while (this.#handOut.room === 1 && this.readyLanes === 0) {
+      const aside = this.#handOut.takeAside();
+      if (aside === undefined) break;
+      this.enqueue(aside);
+      this.#feedAll();
+    }
+  }
+
+  #feedAll(): void {
     // The first to choose changes, so that no thread is always served last.
     this.#first = (this.#first + 1) % this.#threads.length;
     for (let turn = 0; turn < this.#threads.length; turn += 1) {
@@ -87,16 +115,15 @@ export class Dispatcher {
   /** Fills one frame from the ready lanes of the thread that `source` names, for as long as it names one. */
   #feed(thread: ExecutorThread, source: (thread: ExecutorThread) => number | undefined): void {
     const { load } = thread;
-    if (!load.hungry || this.#isReserved(thread)) return;
+    if (!load.hungry || this.#handOut.room === 0 || this.#isReserved(thread)) return;
     const frame: Lane[] = [];
-    for (let room = load.segmentRoom(); room > 0; room = load.segmentRoom()) {
+    for (let room = this.#roomOf(load); room > 0; room = this.#roomOf(load)) {
       const from = source(thread);
       if (from === undefined) break;
-      const lane = this.#take(from);
+      const lane = this.#oldest(from);
       if (lane === undefined) continue;
       const count = lane.partition.admits(lane, Math.min(lane.length, room));
-      lane.take(count);
-      load.add(count);
+      this.#take(lane, count, load);
       frame.push(lane);
     }
     if (frame.length > 0) thread.send(frame);
@@ -113,14 +140,24 @@ export class Dispatcher {
     if (thread.load.records > 0) return true;
     alone.waiting.shift();
     alone.runs = true;
-    lane.take(1);
-    thread.load.add(1);
+    this.#take(lane, 1, thread.load);
     thread.send([lane]);
     return true;
   }
 
+  /** How many records the next segment for a thread may have. */
+  #roomOf(load: ThreadLoadView): number {
+    return Math.min(load.segmentRoom(), this.#handOut.room);
+  }
+
+  #take(lane: Lane, count: number, load: ThreadLoadView): void {
+    lane.take(count);
+    load.add(count);
+    this.#handOut.onHandedOut(lane);
+  }
+
   /** The oldest lane of a thread's own that may be handed out; those that may not are given to their partitions. */
-  #take(thread: number): Lane | undefined {
+  #oldest(thread: number): Lane | undefined {
     const lanes = this.#ready[thread] as ReadyLanes;
     for (let lane = lanes.pop(); lane !== undefined; lane = lanes.pop()) {
       if (!lane.partition.handsOut || lane.partition.admits(lane, 1) === 0) this.#hold(lane);

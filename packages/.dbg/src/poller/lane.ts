@@ -12,7 +12,7 @@
  */
 import { assert } from '../errors.ts';
 import type { Lease } from '../wire/leases.ts';
-import { headersOf } from './client.ts';
+import { headersOf, toKafkaRecord } from './client.ts';
 import type { Timer } from './clock.ts';
 import type { Delivery } from './delivery.ts';
 import type { ParkedKeys } from './parked-keys.ts';
@@ -78,7 +78,7 @@ export class Lane {
   /** Its key is parked, and so its head goes to the park topic instead of a thread. */
   get mustFollow(): boolean {
     const { parked } = this.partition;
-    return parked?.has(this.key) === true && parked.mustFollow(this.key, headersOf((this.head as Delivery).record));
+    return parked?.has(this.key) === true && parked.mustFollow(this.key, toKafkaRecord((this.head as Delivery).record));
   }
 
   /** Its key is parked until its head, which was handled; the park topic's offset that this one had there. */

@@ -7,7 +7,7 @@ import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 import type { PartitionOffset } from './client.ts';
 import { type DeadLetterBasis, deadLetterOf } from './dead-letter.ts';
 import { KEYLANE, keptHeaders, originHeaders, textHeader } from './dead-letter-headers.ts';
-import type { ParkedKeys } from './parked-keys.ts';
+import { type ParkedKeys, rankHeader, rankOf } from './parked-keys.ts';
 import type { OutgoingRecord } from './producer.ts';
 
 /** Where parked records go. */
@@ -37,7 +37,7 @@ export function failedRecordOf(
   key: string | undefined,
 ): Omit<OutgoingRecord, 'partition'> {
   const letter = deadLetterOf(basis, record, error, failedAt);
-  const headers = [...letter.headers, textHeader(KEYLANE.parked, 'failed'), ...keyHeader(key)];
+  const headers = [...letter.headers, textHeader(KEYLANE.parked, 'failed'), ...keyHeaders(record, key)];
   return { ...letter, topic: parkTopicOf(basis.park, record.topic), headers };
 }
 
@@ -51,7 +51,7 @@ export function followingRecordOf(
     ...keptHeaders(record.headers),
     ...originHeaders(record, group),
     textHeader(KEYLANE.parked, 'follows'),
-    ...keyHeader(key),
+    ...keyHeaders(record, key),
   ];
   const { key: bytes, value, timestamp } = record;
   return { topic: parkTopicOf(park, record.topic), key: bytes, value, timestamp, headers };
@@ -64,7 +64,7 @@ export function releaseOf(
   key: string,
   upTo: number,
 ): Omit<OutgoingRecord, 'partition'> {
-  const headers = [...originHeaders(record, group), textHeader(KEYLANE.released, upTo), ...keyHeader(key)];
+  const headers = [...originHeaders(record, group), textHeader(KEYLANE.released, upTo), keyHeader(key)];
   const { key: bytes, timestamp } = record;
   return { topic: parkTopicOf(park, record.topic), key: bytes, value: null, timestamp, headers };
 }
@@ -84,15 +84,25 @@ export function readParked(
   keysOf: (topic: string, partition: number) => ParkedKeys | undefined,
 ): void {
   const said = new Map(record.headers);
-  const keys = keysOf(String(said.get(KEYLANE.topic)), Number(said.get(KEYLANE.partition)?.toString()));
+  const [topic, partition] = [String(said.get(KEYLANE.topic)), Number(said.get(KEYLANE.partition)?.toString())];
+  const keys = keysOf(topic, partition);
   const key = said.get(KEYLANE.parkKey)?.toString();
   if (keys === undefined || key === undefined) return;
   const released = said.get(KEYLANE.released);
   if (released !== undefined) keys.released(key, Number(released.toString()));
-  else if (said.get(KEYLANE.parked)?.toString() === 'failed') keys.failed(key, record);
-  else keys.follows(key, record);
+  else {
+    const offset = Number(said.get(KEYLANE.offset)?.toString());
+    keys.parked(key, record, rankOf({ topic, partition, offset, headers: record.headers }));
+  }
 }
 
-function keyHeader(key: string | undefined): RecordHeader[] {
-  return key === undefined ? [] : [textHeader(KEYLANE.parkKey, key)];
+/** What a parked record says of its key, and of its place in it; none where it waits for no other. */
+function keyHeaders(record: KafkaRecord, key: string | undefined): RecordHeader[] {
+  if (key === undefined) return [];
+  // One that was parked before says its place already.
+  return rankOf(record) === record.offset ? [keyHeader(key), rankHeader(record)] : [keyHeader(key)];
+}
+
+function keyHeader(key: string): RecordHeader {
+  return textHeader(KEYLANE.parkKey, key);
 }

@@ -169,6 +169,11 @@ export class Partition implements LanePartition {
     this.#committedVersion = -1;
   }
 
+  /** Whatever the broker confirmed, it may have something older now. */
+  doubt(): void {
+    if (this.#committedVersion > 0) this.#committedVersion = -1;
+  }
+
   /** Whether a commit would tell the broker anything new. */
   get dirty(): boolean {
     return this.state !== 'closed' && this.tracker.version !== this.#committedVersion;

@@ -5,20 +5,23 @@
  *     client ◄─ committer ◄─ partition.complete ◄─ settle ◄──────────────┘
  */
 
-import { FloodError, KafkaError, type KeylaneError } from '../errors.ts';
+import { FloodError, InvariantError, type KafkaError, type KeylaneError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { Executor, ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Assignment } from './assignment.ts';
+import { Breaker, type BreakerPolicy } from './breaker.ts';
 import { Budget } from './budget.ts';
 import type { Client, ClientListener, TopicPartition } from './client.ts';
 import type { Clock } from './clock.ts';
+import { CloseSteps } from './close-steps.ts';
 import { Committer } from './committer.ts';
-import { deadLetterTopicOf } from './dead-letter.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type Guard, guardWith } from './guard.ts';
+import type { Lane } from './lane.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
+import { missingDeadLetterTopics, missingTopic } from './missing-topics.ts';
 import { Outbox } from './outbox.ts';
 import { Parking, type TopicReader } from './parking.ts';
 import type { Partition } from './partition.ts';
@@ -27,12 +30,17 @@ import { Poller } from './poller.ts';
 import type { Producer } from './producer.ts';
 import { Settle } from './settle.ts';
 
-/** How long handlers' `close` may take once everything is drained, and when some hang anyway. */
-const HANDLER_CLOSE_MS = 5_000;
+/**
+ * What each step of a close may take at most, the drain aside. There are three that wait, the last commit
+ * (`assignment.ts`) being the first, so a close takes at most 15 s beyond its drain.
+ */
+const STEP_MS = 5_000;
+/** Of that: for handlers' `close` when nothing runs any more, or when some hang anyway; the rest is to end threads. */
+const HANDLER_CLOSE_MS = 4_000;
 const HUNG_HANDLER_CLOSE_MS = 500;
-/** How long what was produced may take to be confirmed, once nothing waits for it any more. */
-const PRODUCER_CLOSE_MS = 5_000;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
+/** Of that: for the call of `consume` under way. It waits for no records; the rest is to leave the group. */
+const LAST_POLL_MS = 1_000;
+const PRODUCER_CLOSE_MS = 2_000;
 /** The client repeats itself many times a second while a broker is away; one warning of a kind in this time will do. */
 const TELL_AGAIN_MS = 10_000;
 
@@ -58,8 +66,10 @@ export class Pipeline {
   readonly dispatcher: Dispatcher;
   readonly settle: Settle;
   readonly leaving: Leaving;
+  readonly breaker: Breaker | undefined;
   readonly #parts: PipelineParts;
   readonly #guard: Guard;
+  readonly #onFatal: (error: KeylaneError) => void;
   readonly #poller: Poller;
   readonly #pauses: Pauses;
   readonly #committer: Committer;
@@ -74,7 +84,14 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    const { options, client, executor, random, events, onRebalancing, onFatal } = parts;
+    const { options, client, executor, random, events, onRebalancing } = parts;
+    const onFatal = (error: KeylaneError) => {
+      // After a fault of our own the state is not to be trusted: nothing is committed any more, also by a close that
+      // is under way.
+      if (error instanceof InvariantError) this.#committer.stop();
+      parts.onFatal(error);
+    };
+    this.#onFatal = onFatal;
     const guard = guardWith(onFatal);
     this.#guard = guard;
     const clock: Clock = {
@@ -101,11 +118,17 @@ export class Pipeline {
         this.#applyUserPauses(partitions);
         this.#parking?.load(partitions);
       },
-      onRebalancing,
+      onRebalancing: (underWay) => {
+        onRebalancing(underWay);
+        // A breaker's probe may have gone with its partition.
+        if (!underWay) this.dispatcher.dispatch();
+      },
       onFatal,
     });
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
-    this.dispatcher = new Dispatcher(executor.threads, options, (lane) => this.leaving.follow(lane));
+    this.breaker = options.breaker && this.#makeBreaker(options.breaker, clock);
+    const onFollows = (lane: Lane) => this.leaving.follow(lane);
+    this.dispatcher = new Dispatcher(executor.threads, options, onFollows, this.breaker);
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
     const onError = (error: KafkaError) => this.#onError(error);
     this.#poller = new Poller({ guard, client, clock, budget, pauses, assignment, dispatcher, onError });
@@ -125,12 +148,23 @@ export class Pipeline {
       events,
       dispatcher,
       leaving: this.leaving,
+      breaker: this.breaker,
       onSettled: () => this.#onSettled(),
       onHalted: (partition) => pauses.apply([partition as Partition]),
       onFatal,
     });
     this.#committer = new Committer({ options, client, clock, events, store: assignment });
     this.#parking = this.#makeParking(clock);
+  }
+
+  #makeBreaker(policy: BreakerPolicy, clock: Clock): Breaker {
+    return new Breaker({
+      policy,
+      clock,
+      events: this.#parts.events,
+      onReleased: (lane) => this.dispatcher.enqueue(lane),
+      onRoom: () => this.dispatcher.dispatch(),
+    });
   }
 
   #makeParking(clock: Clock): Parking | undefined {
@@ -144,67 +178,74 @@ export class Pipeline {
   }
 
   /**
-   * Starts the handlers, then the client, then the flow; resolves with what is amiss and yet no reason not to start.
-   * Rejects, with everything freed again, where one of them cannot start.
+   * Starts the handlers, then the clients, then the flow; resolves with what is amiss and yet no reason not to start.
+   * Rejects where one of them cannot start, and as soon as the signal aborts; only `close` frees what was started by
+   * then.
    */
-  async start(): Promise<readonly KafkaError[]> {
+  async start(signal: AbortSignal): Promise<readonly KafkaError[]> {
     const { options, client, producer, executor } = this.#parts;
-    await executor.start(this.#executorListener());
-    try {
-      await client.connect(this.#clientListener(), options.startTimeoutMs);
-      await producer?.connect(options.startTimeoutMs);
-      const missing = await client.subscribe(options.topics);
-      const amiss = [...missing.map(missingTopic), ...(await this.#missingDeadLetterTopics())];
-      this.#committer.start();
-      this.#poller.start();
-      return amiss;
-    } catch (error) {
-      await executor.close(HANDLER_CLOSE_MS);
-      await client.disconnect();
-      await producer?.disconnect(PRODUCER_CLOSE_MS);
-      throw error;
-    }
-  }
-
-  /** Where dead letters are to go, as far as that can be known without a record. */
-  async #missingDeadLetterTopics(): Promise<KafkaError[]> {
-    const { options, producer } = this.#parts;
-    if (producer === undefined || options.onExhausted !== 'dead-letter') return [];
-    const literal = options.topics.filter((topic) => typeof topic === 'string');
-    const names = literal.map((topic) => deadLetterTopicOf(options.deadLetter, topic));
-    const known = [...new Set(names.filter((name) => name !== undefined))];
-    // Whoever cannot be asked now is no reason not to start; the first dead letter tells.
-    const counts = await Promise.all(known.map((name) => producer.partitions(name).catch(() => Number.NaN)));
-    return known.filter((_, index) => counts[index] === undefined).map(missingDeadLetterTopic);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    await Promise.race([executor.start(this.#executorListener()), aborted]);
+    await Promise.race([client.connect(this.#clientListener(), options.startTimeoutMs), aborted]);
+    await Promise.race([producer?.connect(options.startTimeoutMs), aborted]);
+    const missing = await Promise.race([client.subscribe(options.topics), aborted]);
+    const missingToo = await Promise.race([missingDeadLetterTopics(options, producer), aborted]);
+    this.#committer.start();
+    this.#poller.start();
+    return [...missing.map(missingTopic), ...missingToo];
   }
 
   /**
    * Close is a revoke of everything: stop the hand-out, await what runs, commit; then end the handlers, and leave the
-   * group. With a `drainTimeoutMs` of undefined nothing is awaited or committed: the state is not to be trusted any
-   * more.
+   * group. With a `drainTimeoutMs` of undefined nothing is awaited or committed: nothing was handed out yet, or the
+   * state is not to be trusted any more. Each step is made whatever became of the one before; rejects with what the
+   * first that threw threw.
    */
   async close(drainTimeoutMs: number | undefined): Promise<void> {
-    const { client, producer, reader, executor } = this.#parts;
+    const { client, producer, reader, executor, clock, events } = this.#parts;
+    const steps = new CloseSteps(clock, (error) => events.emit('warning', error));
     this.assignment.closing();
-    let drained = false;
-    if (drainTimeoutMs !== undefined) {
-      await this.assignment.settled();
-      this.#pauses.close();
-      drained = await this.assignment.drain(this.assignment.open(), drainTimeoutMs);
-    }
-    this.#committer.stop();
-    this.#outbox.stop();
-    this.#parking?.stop();
-    this.assignment.closeAll();
-    await executor.close(drained ? HANDLER_CLOSE_MS : HUNG_HANDLER_CLOSE_MS);
-    await this.#poller.stop();
-    await client.disconnect();
-    await producer?.disconnect(PRODUCER_CLOSE_MS);
-    await reader?.close();
+    if (drainTimeoutMs !== undefined) await this.#drain(steps, drainTimeoutMs);
+    const handlersRun = this.assignment.open().some(({ inFlight }) => inFlight > 0);
+    await steps.run(() => this.breaker?.stop());
+    await steps.run(() => this.#committer.stop());
+    await steps.run(() => this.#outbox.stop());
+    await steps.run(() => this.#parking?.stop());
+    await steps.run(() => this.assignment.closeAll());
+    const handlerCloseMs = handlersRun ? HUNG_HANDLER_CLOSE_MS : HANDLER_CLOSE_MS;
+    await Promise.all([
+      steps.runWithin(STEP_MS, 'the end of the handlers', () => executor.close(handlerCloseMs)),
+      // Nothing of it waits for handlers any more; the client must not leave with one unanswered.
+      steps.runWithin(STEP_MS, 'the answer to a rebalance', () => this.assignment.settled()),
+    ]);
+    await steps.runWithin(LAST_POLL_MS, 'the last poll', () => this.#poller.stop());
+    const leaveMs = STEP_MS - LAST_POLL_MS;
+    await Promise.all([
+      steps.runWithin(leaveMs, 'leaving the group', () => client.disconnect()),
+      // What is produced was awaited by the drain; what is not confirmed yet comes again.
+      steps.runWithin(leaveMs, 'the end of the producer', () => producer?.disconnect(PRODUCER_CLOSE_MS)),
+      steps.runWithin(leaveMs, 'the end of reading a park topic', () => reader?.close()),
+    ]);
+    steps.finish();
+  }
+
+  /** A rebalance that is under way drains as well, in the same time; past it, its drain ends with the partitions. */
+  async #drain(steps: CloseSteps, drainTimeoutMs: number): Promise<void> {
+    const { clock } = this.#parts;
+    const until = clock.now() + drainTimeoutMs;
+    await steps.runWithin(drainTimeoutMs, undefined, () => this.assignment.settled());
+    await steps.run(() => this.#pauses.close());
+    await steps.run(() => this.assignment.drain(this.assignment.open(), Math.max(0, until - clock.now())));
   }
 
   /** Pauses or resumes by the application's will; all partitions, present and future, where none are named. */
   setPaused(paused: boolean, partitions: readonly TopicPartition[] | undefined): void {
+    this.#guard(() => this.#setPaused(paused, partitions))();
+  }
+
+  #setPaused(paused: boolean, partitions: readonly TopicPartition[] | undefined): void {
     const { except } = this.#userPaused;
     if (partitions === undefined) {
       this.#userPaused.all = paused;
@@ -252,9 +293,9 @@ export class Pipeline {
   }
 
   #onError(error: KafkaError): void {
-    const { clock, events, onFatal } = this.#parts;
+    const { clock, events } = this.#parts;
     if (error.fatal) {
-      onFatal(error);
+      this.#onFatal(error);
       return;
     }
     const told = this.#toldAt.get(error.kafkaCode);
@@ -286,18 +327,6 @@ export class Pipeline {
       onError: this.#guard((error) => this.#onError(error)),
     };
   }
-}
-
-function missingTopic(name: string): KafkaError {
-  const what = `topic ${name} does not exist, or this client may not see it; it is consumed as soon as it does`;
-  return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
-}
-
-function missingDeadLetterTopic(name: string): KafkaError {
-  const what =
-    `dead-letter topic ${name} does not exist, or this client may not see it: where the brokers do not create it by ` +
-    'themselves, dead letters are refused, and commits wait for them. Create it with as many partitions as its source';
-  return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

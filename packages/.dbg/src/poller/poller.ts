@@ -110,9 +110,10 @@ export class Poller {
 
   #consume(recordsMax: number): void {
     if (!this.#running || this.#holds > 0) return;
-    this.#underWay = true;
     this.#announced = false;
     this.#parts.client.consume(recordsMax, this.#onConsumed);
+    // Only now: a call that throws is not under way, and nobody may wait for its end.
+    this.#underWay = true;
   }
 
   #consumed(error: KafkaError | undefined, records: readonly ClientRecord[], ends: readonly PartitionOffset[]): void {

@@ -61,7 +61,8 @@ describe('isRetryable', () => {
     { name: 'an error that says no', error: failureOf(1, says(false)), retryable: false },
     { name: 'an error that says yes', error: failureOf(1, says(true)), retryable: true },
     { name: 'an error that says something else', error: failureOf(1, says('no')), retryable: true },
-    { name: 'a record nobody can decode', error: failureOf(1, says(true), 'deserialize'), retryable: false },
+    { name: 'a record nobody can decode', error: failureOf(1, new Error('no'), 'deserialize'), retryable: false },
+    { name: 'one that may be decoded later', error: failureOf(1, says(true), 'deserialize'), retryable: true },
   ])('$name: $retryable', ({ error, retryable }) => {
     expect(isRetryable(POLICY, error)).toBe(retryable);
   });

@@ -23,7 +23,8 @@ export interface RetryPolicy {
   readonly jitter: 'full' | 'none';
   /**
    * Whether another attempt makes sense. Where it says `false` the record is exhausted at once. Default: it does, but
-   * for a `NonRetryableError` and whatever else has a property `retryable` that is `false`.
+   * for a `NonRetryableError` and whatever else has a property `retryable` that is `false`. Not asked of records that
+   * cannot be decoded: they are tried again only where their decoder's error has a `retryable` that is `true`.
    */
   readonly retryable: ((error: HandlerError) => boolean) | undefined;
   /**
@@ -36,10 +37,11 @@ export interface RetryPolicy {
 
 /** Whether another attempt makes sense, by what the error says of itself and what the application says. */
 export function isRetryable({ retryable }: Pick<RetryPolicy, 'retryable'>, error: HandlerError): boolean {
-  const { cause } = error;
-  if (error.stage === 'deserialize') return false;
-  if (retryable !== undefined) return retryable(error);
-  return !(cause instanceof Error && 'retryable' in cause && cause.retryable === false);
+  const { cause, stage } = error;
+  const says = cause instanceof Error && 'retryable' in cause ? cause.retryable : undefined;
+  // What cannot be read today cannot be read tomorrow, unless its decoder knows better.
+  if (stage === 'deserialize') return says === true;
+  return retryable === undefined ? says !== false : retryable(error);
 }
 
 /**

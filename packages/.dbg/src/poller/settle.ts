@@ -10,6 +10,7 @@ import type { Events } from '../events.ts';
 import type { ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { KafkaRecord } from '../wire/record.ts';
+import type { Breaker } from './breaker.ts';
 import { toKafkaRecord } from './client.ts';
 import type { Clock } from './clock.ts';
 import { traceIdOf } from './dead-letter.ts';
@@ -30,6 +31,7 @@ export interface SettleParts {
   readonly events: Events;
   readonly dispatcher: Dispatcher;
   readonly leaving: Leaving;
+  readonly breaker?: Breaker | undefined;
   /** Outcomes came in: what waits for room or for a drain may go on. */
   readonly onSettled: () => void;
   /** A partition's hand-out stopped: too many of its records were exhausted. */
@@ -50,6 +52,7 @@ export class Settle implements ExecutorListener {
 
   onCompleted(lane: Lane, count: number): void {
     this.completed += count;
+    this.#parts.breaker?.onCompleted(lane, count);
     const upTo = lane.releasedUpTo;
     if (upTo !== undefined) {
       // It is complete once the park topic says that its key goes on: a restart in between runs it again.
@@ -62,19 +65,26 @@ export class Settle implements ExecutorListener {
   }
 
   onFailed(lane: Lane, error: Error, stage: FailureStage): void {
-    lane.land();
     // Of a partition that drains or is gone, the record will be delivered again, here or elsewhere.
-    if (lane.partition.state !== 'active') return;
+    if (lane.partition.state !== 'active') {
+      this.#land(lane);
+      return;
+    }
+    lane.land();
     const delivery = lane.head as Delivery;
     // What ended its thread may do so again, and must not take others with it; one that only threw is cleared.
     if (stage !== 'timeout') delivery.alone = stage === 'thread-lost';
-    const { options, random } = this.#parts;
+    const { options, random, breaker } = this.#parts;
     const record = toKafkaRecord(delivery.record);
     const traceId = delivery.errors.at(-1)?.traceId ?? traceIdOf(record, random);
     const { topic, partition, offset } = record;
     const failure = new HandlerError({ topic, partition, offset, attempt: delivery.attempt, traceId }, error, stage);
     delivery.errors = [...delivery.errors, failure].slice(-ERRORS_MAX);
     try {
+      if (breaker?.onFailed(lane, failure)) {
+        this.#setAside(lane, failure, breaker);
+        return;
+      }
       const decision = decide(options, failure, { record, errors: delivery.errors }, random);
       if (decision.action === 'retry') this.#retryLater(lane, failure, decision);
       else this.#exhausted(lane, record, failure, decision.action);
@@ -125,6 +135,13 @@ export class Settle implements ExecutorListener {
     );
   }
 
+  /** What the handler depends on is down: the record is not to blame, and is not tried until that may be over. */
+  #setAside(lane: Lane, error: HandlerError, breaker: Breaker): void {
+    this.retried += 1;
+    this.#parts.events.emit('retry', { error, delayMs: breaker.remainingMs });
+    breaker.setAside(lane);
+  }
+
   #retry(lane: Lane): void {
     lane.partition.endWait(lane);
     this.#parts.dispatcher.enqueue(lane);
@@ -167,6 +184,7 @@ export class Settle implements ExecutorListener {
   /** The segment is over: the lane goes on with its next record, or away. */
   #land(lane: Lane): void {
     lane.land();
+    this.#parts.breaker?.onVoid(lane);
     if (lane.length === 0) lane.partition.forget(lane);
     else if (lane.partition.state === 'active') this.#parts.dispatcher.enqueue(lane);
   }

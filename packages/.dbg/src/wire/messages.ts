@@ -31,9 +31,14 @@ export type ToThread =
       readonly buffer: ArrayBuffer;
       /** Topic names this thread has not seen yet, continuing its table. */
       readonly topics: readonly string[];
+      /** What failed before, in the order of the frame's records; left out where nothing did. */
+      readonly errors?: readonly PreviousError[];
     }
   /** Finish what runs, call the handler's `close`, and resolve the session. */
   | { readonly type: 'end' };
+
+/** The place of a record in its frame, and what its attempt before failed with. */
+export type PreviousError = readonly [row: number, error: WireError];
 
 /** Thread to poller. */
 export type FromThread =
@@ -61,6 +66,6 @@ export interface Report {
 export interface FailedRecord {
   readonly laneId: number;
   readonly error: WireError;
-  /** Whether it had run out of time by then. */
-  readonly stage: 'handle' | 'timeout';
+  /** What failed: its decoder, or its handler; or whether it had run out of time by then. */
+  readonly stage: 'deserialize' | 'handle' | 'timeout';
 }

@@ -21,24 +21,35 @@ export interface RunSite<State> {
   readonly handlerTimeoutMs: number;
 }
 
+/** A record that is about to run. */
+export interface DueRecord {
+  readonly record: KafkaRecord;
+  /** From 1. */
+  readonly attempt: number;
+  /** What the attempt before failed with; `undefined` where it has not failed yet. */
+  readonly previousError: Error | undefined;
+}
+
 /** Implements `HandlerContext`; see worker/handler.ts for what each part means. */
 export class Run<State = unknown> {
   readonly attempt: number;
   readonly threadId: number;
   readonly state: State;
+  readonly raw: KafkaRecord;
+  readonly previousError: Error | undefined;
   readonly #site: RunSite<State>;
-  readonly #record: KafkaRecord;
   readonly #lease: Lease;
   readonly #startedAt: number;
   #controller: AbortController | undefined = undefined;
 
   /** @param startedAt this thread's `performance.now()` */
-  constructor(site: RunSite<State>, record: KafkaRecord, attempt: number, lease: Lease, startedAt: number) {
-    this.attempt = attempt;
+  constructor(site: RunSite<State>, due: DueRecord, lease: Lease, startedAt: number) {
+    this.attempt = due.attempt;
+    this.previousError = due.previousError;
     this.threadId = site.threadId;
     this.state = site.state;
     this.#site = site;
-    this.#record = record;
+    this.raw = due.record;
     this.#lease = lease;
     this.#startedAt = startedAt;
   }
@@ -99,7 +110,7 @@ export class Run<State = unknown> {
   }
 
   #name(): string {
-    const { topic, partition, offset } = this.#record;
+    const { topic, partition, offset } = this.raw;
     return `${topic}[${partition}]@${offset}`;
   }
 }

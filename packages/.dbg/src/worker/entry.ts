@@ -8,8 +8,9 @@ import { Leases } from '../wire/leases.ts';
 import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
 import { Slots } from '../wire/slots.ts';
 import { fromWireError, toWireError, type WireError } from '../wire/wire-error.ts';
+import { decoding } from './decode.ts';
 import { readFrame } from './frame-reader.ts';
-import type { Handler } from './handler.ts';
+import type { AnyHandler, HandleFunction } from './handler.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
 
@@ -22,10 +23,12 @@ export default async function session(start: SessionStart): Promise<WireError | 
   const slots = new Slots(concurrency, 0, start.slots);
   slots.claim(nodeThreadId);
   const tell = (message: FromThread): void => port.postMessage(message);
-  let handler: Handler<unknown>;
+  let handler: AnyHandler;
+  let handle: HandleFunction<unknown>;
   let state: unknown;
   try {
     handler = handlerOf(await import(handlerUrl), handlerUrl);
+    handle = decoding(handler);
     state = await handler.open?.({ threadId, handlerData });
   } catch (thrown) {
     return toWireError(thrown);
@@ -33,14 +36,13 @@ export default async function session(start: SessionStart): Promise<WireError | 
 
   const reporter = new Reporter(tell);
   const site = { threadId, state, handlerTimeoutMs, leases: new Leases(start.leases) };
-  const handle: Handler<unknown>['handle'] = (record, context) => handler.handle(record, context);
   const runner = new LaneRunner({ handle, concurrency, reporter, slots, site });
   const topics: string[] = [];
   const end = new Promise<void>((resolve) => {
     port.on('message', (message: ToThread) => {
       if (message.type === 'end') return resolve();
       topics.push(...message.topics);
-      runner.add(readFrame(message.buffer, topics));
+      runner.add(readFrame(message.buffer, topics, message.errors));
     });
   });
   tell({ type: 'ready' });
@@ -52,16 +54,16 @@ export default async function session(start: SessionStart): Promise<WireError | 
 }
 
 /** The handler a module exports by default: an object with `handle`, or the function itself. */
-function handlerOf(module: { default?: unknown }, url: string): Handler<unknown> {
+function handlerOf(module: { default?: unknown }, url: string): AnyHandler {
   const exported = module.default;
-  if (typeof exported === 'function') return { handle: exported as Handler<unknown>['handle'] };
+  if (typeof exported === 'function') return { handle: exported as AnyHandler['handle'] };
   if (
     typeof exported === 'object' &&
     exported !== null &&
     'handle' in exported &&
     typeof exported.handle === 'function'
   ) {
-    return exported as Handler<unknown>;
+    return exported as AnyHandler;
   }
   const found = exported === undefined ? 'it has no default export' : `its default export is ${typeof exported}`;
   throw fromWireError({

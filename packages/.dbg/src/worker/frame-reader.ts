@@ -14,26 +14,31 @@ import {
   TIME_FLOATS,
 } from '../wire/frame.ts';
 import type { Lease } from '../wire/leases.ts';
-import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
-
-/** A record of a segment, with the attempt the handler is told. */
-export interface SegmentRecord {
-  readonly record: KafkaRecord;
-  readonly attempt: number;
-}
+import type { PreviousError } from '../wire/messages.ts';
+import type { RecordHeader } from '../wire/record.ts';
+import type { DueRecord } from '../wire/run.ts';
+import { fromWireError } from '../wire/wire-error.ts';
 
 /** Consecutive records of one lane: to be run one after the other, up to the first failure. */
 export interface Segment {
   readonly laneId: number;
   /** By which its partition is ours. */
   readonly lease: Lease;
-  readonly records: readonly SegmentRecord[];
+  readonly records: readonly DueRecord[];
 }
 
 const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
+const NO_ERRORS: readonly PreviousError[] = Object.freeze([]);
 
-/** @param topics the thread's table of topic names */
-export function readFrame(buffer: ArrayBuffer, topics: readonly string[]): Segment[] {
+/**
+ * @param topics the thread's table of topic names
+ * @param errors of those of its records that failed before
+ */
+export function readFrame(
+  buffer: ArrayBuffer,
+  topics: readonly string[],
+  errors: readonly PreviousError[] = NO_ERRORS,
+): Segment[] {
   const [recordCount = 0, segmentCount = 0] = new Int32Array(buffer, 0, PREFIX_INTS);
   const parts = frameParts(recordCount, segmentCount);
   const times = new Float64Array(buffer, parts.times, recordCount * TIME_FLOATS);
@@ -41,6 +46,7 @@ export function readFrame(buffer: ArrayBuffer, topics: readonly string[]): Segme
   const recordRows = new Int32Array(buffer, parts.records, recordCount * RECORD_INTS);
   let at = parts.payload;
   let row = 0;
+  let errorsRead = 0;
 
   const take = (length: number): Buffer => {
     at += length;
@@ -52,14 +58,16 @@ export function readFrame(buffer: ArrayBuffer, topics: readonly string[]): Segme
     const first = segment * SEGMENT_INTS;
     const topic = topics[segmentRows[first + 2] as number] as string;
     const partition = segmentRows[first + 3] as number;
-    const records: SegmentRecord[] = [];
+    const records: DueRecord[] = [];
     for (let count = segmentRows[first + 1] as number; count > 0; count -= 1) {
       const cell = row * RECORD_INTS;
       const keyLength = recordRows[cell + 2] as number;
       const valueLength = recordRows[cell + 3] as number;
       const headersLength = recordRows[cell + 4] as number;
+      const failed = errors[errorsRead]?.[0] === row ? errors[errorsRead++] : undefined;
       records.push({
         attempt: recordRows[cell + 1] as number,
+        previousError: failed && fromWireError(failed[1]),
         record: {
           topic,
           partition,

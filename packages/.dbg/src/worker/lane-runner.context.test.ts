@@ -6,8 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { Leases } from '../wire/leases.ts';
 import type { Report } from '../wire/messages.ts';
 import { Slots } from '../wire/slots.ts';
+import { decoding } from './decode.ts';
 import type { Segment } from './frame-reader.ts';
-import type { HandleFunction, HandlerContext } from './handler.ts';
+import { type HandleFunction, type HandlerContext, json } from './handler.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
 
@@ -24,7 +25,8 @@ function runnerOf(handle: HandleFunction<unknown>, handlerTimeoutMs = 0, concurr
     lease,
     records: Array.from({ length: count }, (_, offset) => ({
       attempt: 2,
-      record: { topic: 't', partition: 0, offset, timestamp: 0, leaderEpoch: -1, key: null, value: null, headers: [] },
+      previousError,
+      record: { topic: 't', partition: 0, offset, timestamp: 0, leaderEpoch: -1, key: null, value, headers: [] },
     })),
   });
   const run = async (...segments: Segment[]) => {
@@ -36,18 +38,30 @@ function runnerOf(handle: HandleFunction<unknown>, handlerTimeoutMs = 0, concurr
   return { run, runner, segment, slots, reports, revoke: () => leases.revoke(lease) };
 }
 
+const value = Buffer.from('{');
+const previousError = new Error('the first attempt');
+
 const untilAborted = ({ signal }: HandlerContext<unknown>): Promise<Error> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason)));
 
 describe('a run', () => {
   test('knows its attempt, thread, state, deadline and owner', async () => {
     const seen: unknown[] = [];
-    const { run, segment } = runnerOf((_record, { attempt, threadId, state, deadline, owned, signal }) => {
+    const { run, segment } = runnerOf((_record, context) => {
+      const { attempt, threadId, state, deadline, owned, signal } = context;
       const leftMs = deadline - Date.now();
-      seen.push(attempt, threadId, state, leftMs > 59_000 && leftMs <= 60_001, owned(), signal.aborted);
+      seen.push(
+        attempt,
+        context.previousError,
+        threadId,
+        state,
+        leftMs > 59_000 && leftMs <= 60_001,
+        owned(),
+        signal.aborted,
+      );
     }, 60_000);
     await run(segment(0));
-    expect(seen).toEqual([2, 3, 'mine', true, true, false]);
+    expect(seen).toEqual([2, previousError, 3, 'mine', true, true, false]);
   });
 
   test('without a limit has no deadline', async () => {
@@ -129,5 +143,34 @@ describe('a run', () => {
     });
     await run(segment(5, 2));
     expect([slots.look(0).called, slots.running(0), slots.completedOf(5)]).toEqual([undefined, [], 0]);
+  });
+
+  test('that cannot be decoded has failed before its handler was called, and says where another attempt is vain', async () => {
+    const handled: number[] = [];
+    const { run, segment } = runnerOf(decoding({ value: json(), handle: ({ offset }) => void handled.push(offset) }));
+    const failed = (await run(segment(4, 2))).flatMap((report) => report.failed);
+    const error = { name: 'UndecodableError', retryable: false, cause: { name: 'SyntaxError' } };
+    expect([failed, handled]).toMatchObject([[{ laneId: 4, stage: 'deserialize', error }], []]);
+  });
+
+  test('whose decoder throws past its time has timed out: it may have been the time that was wrong', async () => {
+    const late = async (_given: Buffer, context: HandlerContext<unknown>) =>
+      Promise.reject(await untilAborted(context));
+    const { run, segment } = runnerOf(decoding({ value: late, handle: () => undefined }), 30);
+    const failed = (await run(segment(4))).flatMap((report) => report.failed);
+    expect(failed).toMatchObject([{ stage: 'timeout', error: { code: 'ERR_HANDLER_TIMEOUT' } }]);
+    expect(failed[0]?.error.retryable).toBeUndefined();
+  });
+
+  test('is seen from outside while it is decoded: a decoder that hangs is a handler that hangs', async () => {
+    const seen: unknown[] = [];
+    const decoder = async () => {
+      seen.push(slots.look(performance.now()).called);
+      await turn();
+      seen.push(slots.running(performance.now()).map(({ laneId }) => laneId));
+    };
+    const { run, segment, slots } = runnerOf(decoding({ value: decoder, handle: () => undefined }));
+    await run(segment(5));
+    expect(seen).toEqual([0, [5]]);
   });
 });

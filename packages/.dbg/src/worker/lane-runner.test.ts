@@ -4,8 +4,9 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Leases } from '../wire/leases.ts';
 import type { Report } from '../wire/messages.ts';
 import type { KafkaRecord } from '../wire/record.ts';
+import type { DueRecord } from '../wire/run.ts';
 import { Slots } from '../wire/slots.ts';
-import type { Segment, SegmentRecord } from './frame-reader.ts';
+import type { Segment } from './frame-reader.ts';
 import type { HandleFunction } from './handler.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
@@ -15,9 +16,9 @@ const lease = leases.grant();
 
 /** A segment of this lane; `offsets` stand for its records. */
 function segmentOf(laneId: number, ...offsets: number[]): Segment {
-  const records = offsets.map((offset): SegmentRecord => {
+  const records = offsets.map((offset): DueRecord => {
     const at = { topic: 't', partition: laneId, offset, timestamp: 0, leaderEpoch: -1 };
-    return { attempt: 1, record: { ...at, key: null, value: null, headers: [] } };
+    return { attempt: 1, previousError: undefined, record: { ...at, key: null, value: null, headers: [] } };
   });
   return { laneId, lease, records };
 }

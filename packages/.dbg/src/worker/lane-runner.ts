@@ -5,10 +5,11 @@
  * Invariant: a lane has at most one segment here (the poller sees to it), so running a segment in sequence keeps its
  * key's order, whatever the other slots do.
  */
-import { Run, type RunSite, Runs } from '../wire/run.ts';
+import { type DueRecord, Run, type RunSite, Runs } from '../wire/run.ts';
 import type { Slots } from '../wire/slots.ts';
 import { toWireError } from '../wire/wire-error.ts';
-import type { Segment, SegmentRecord } from './frame-reader.ts';
+import { isThenable, UndecodableError } from './decode.ts';
+import type { Segment } from './frame-reader.ts';
 import type { HandleFunction } from './handler.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -73,13 +74,13 @@ export class LaneRunner {
     let start = performance.now();
     // By index: an iterator of pairs would allocate for every record.
     for (let index = 0; index < records.length; index += 1) {
-      const { record, attempt } = records[index] as SegmentRecord;
       if (!site.leases.holds(lease)) return reporter.dropped(laneId, records.length - index, start);
-      const run = new Run(site, record, attempt, lease, start);
+      const due = records[index] as DueRecord;
+      const run = new Run(site, due, lease, start);
       this.#runs.begin(slot, run);
       slots.begin(slot, laneId, start);
       try {
-        const result = handle(record, run);
+        const result = handle(due.record, run);
         if (isThenable(result)) {
           slots.waits();
           await result;
@@ -89,8 +90,8 @@ export class LaneRunner {
         this.#ended(slot);
         const late = run.isOver(now);
         const error = toWireError(late ? run.overtime(thrown) : thrown);
-        const failure = { laneId, error, stage: late ? 'timeout' : 'handle' } as const;
-        reporter.failed(failure, records.length - index - 1, now - start, now);
+        const stage = late ? 'timeout' : thrown instanceof UndecodableError ? 'deserialize' : 'handle';
+        reporter.failed({ laneId, error, stage }, records.length - index - 1, now - start, now);
         return;
       }
       const now = performance.now();
@@ -133,8 +134,4 @@ export class LaneRunner {
     this.#queueHead += 1;
     return segment;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

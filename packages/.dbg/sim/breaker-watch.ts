@@ -1,0 +1,56 @@
+/**
+ * What one consumer's breaker promises, by what it tells and what is handed out: nothing while it is open, one record
+ * at most while it is half-open, and no attempt is used up by what fails in the meantime.
+ */
+
+import type { RunningConsumer } from '../src/consumer.ts';
+import type { HandlerError } from '../src/errors.ts';
+import type { ConsumerEvents } from '../src/events.ts';
+import type { Delivery } from '../src/poller/delivery.ts';
+import type { Lane } from '../src/poller/lane.ts';
+
+export class BreakerWatch {
+  #state: ConsumerEvents['breaker']['to'] = 'closed';
+  #probe: Lane | undefined = undefined;
+  /** The failure that was too much came while hand-out was allowed. */
+  #opening: HandlerError | undefined = undefined;
+  /** Records that failed while it was not closed, and the attempt that must not count. */
+  readonly #free: Map<string, number> = new Map();
+
+  listen(consumer: RunningConsumer): void {
+    consumer.on('breaker', ({ from, to, error }) => {
+      this.#state = to;
+      this.#probe = undefined;
+      this.#opening = from === 'closed' ? error : undefined;
+    });
+    consumer.on('retry', ({ error }) => {
+      const isFree = this.#state !== 'closed' && error !== this.#opening && error.stage !== 'thread-lost';
+      if (isFree) this.#free.set(nameOf(error), error.attempt);
+      else this.#free.delete(nameOf(error));
+    });
+    consumer.on('assigned', () => this.#free.clear());
+  }
+
+  /** What is wrong with handing this out, if anything. */
+  onSent(lane: Lane): string | undefined {
+    const { partition, inFlight } = lane;
+    const { record, attempt } = lane.head as Delivery;
+    const name = nameOf(record);
+    const free = this.#free.get(name);
+    this.#free.delete(name);
+    if (free !== undefined && attempt !== free) return `${name} lost attempt ${free} to an open breaker`;
+    if (this.#state === 'open') return `${name} was handed out while the breaker was open`;
+    if (this.#state === 'closed') return undefined;
+    const probe = this.#probe;
+    // One that comes again was settled in between.
+    const isProbing =
+      probe !== undefined && probe !== lane && probe.state === 'in-flight' && probe.partition.state !== 'closed';
+    this.#probe = lane;
+    if (!isProbing && inFlight === 1) return undefined;
+    return `${partition.topic}/${partition.partition}: ${inFlight} record(s) were handed out beside the breaker's probe`;
+  }
+}
+
+function nameOf({ topic, partition, offset }: Pick<HandlerError, 'topic' | 'partition' | 'offset'>): string {
+  return `${topic}/${partition}@${offset}`;
+}

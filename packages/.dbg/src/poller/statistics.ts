@@ -1,0 +1,41 @@
+/**
+ * librdkafka's statistics, a JSON text, as what the poller needs of them. Pure.
+ */
+import type { PartitionStatistics } from './client.ts';
+import type { FetchState } from './reset-watch.ts';
+
+/** What a station gets, and what only the client's side looks at. */
+export type FullStatistics = PartitionStatistics & FetchState;
+
+interface StatisticsJson {
+  readonly topics: Readonly<Record<string, { readonly partitions: Readonly<Record<string, PartitionJson>> }>>;
+}
+
+interface PartitionJson {
+  readonly partition: number;
+  readonly fetch_state: string;
+  readonly ls_offset: number;
+  readonly hi_offset: number;
+  readonly fetchq_cnt: number;
+  readonly fetchq_size: number;
+}
+
+/**
+ * The parts of librdkafka's statistics we use. @see
+ * https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md
+ */
+export function readStatistics(message: string): FullStatistics[] {
+  const { topics } = JSON.parse(message) as StatisticsJson;
+  return Object.entries(topics).flatMap(([topic, { partitions }]) =>
+    Object.values(partitions)
+      .filter(({ partition }) => partition >= 0)
+      .map(({ partition, fetch_state, ls_offset, hi_offset, fetchq_cnt, fetchq_size }) => ({
+        topic,
+        partition,
+        fetchState: fetch_state,
+        endOffset: ls_offset >= 0 ? ls_offset : hi_offset,
+        fetchedRecords: fetchq_cnt,
+        fetchedBytes: fetchq_size,
+      })),
+  );
+}
