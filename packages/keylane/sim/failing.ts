@@ -163,8 +163,8 @@ export class Failing {
 
   /** Something was produced: it must be what a record became, in the place where that belongs. */
   #append(at: TopicPartition, record: OutgoingRecord): PartitionOffset {
-    const { failures, invariants } = this.#parts;
-    const { accounts, topics } = failures;
+    const { failures, invariants, owns } = this.#parts;
+    const { accounts, topics, replayer } = failures;
     const said = new Map(record.headers);
     const letter = readDeadLetter(record.headers);
     const source = letter && accounts.at(letter);
@@ -188,6 +188,7 @@ export class Failing {
     const parks = letter.parked !== undefined;
     if (parks !== at.topic.endsWith('-parked')) this.#violation(`${name} was produced to ${nameOf(at)}`);
     invariants.onRecord('left', source);
+    if (parks && !owns(source)) replayer.late.add(record);
     if (parks) accounts.parked(source);
     else accounts.ended(source);
     return topics.append(at, record);

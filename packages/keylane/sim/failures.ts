@@ -43,7 +43,7 @@ export interface FailurePlan {
 export const STUBBORN = 'k0';
 
 export function failurePlanOf(random: Random, { fails }: Weather): FailurePlan | undefined {
-  if (random.chance(0.4)) return undefined;
+  if (random.chance(0.5)) return undefined;
   const some = (probability: number, often = 3) => (random.int(1, often) === 1 ? probability : 0);
   const parks = random.chance(0.6);
   const disposals: Disposal[] = random.pick([
@@ -83,6 +83,15 @@ export function failurePlanOf(random: Random, { fails }: Weather): FailurePlan |
     readFails: some(0.4),
     readSlow: some(0.2),
   };
+}
+
+/** The weather of a seed without what its plan does not allow for. */
+export function milderFor(plan: FailurePlan | undefined): Partial<Weather> {
+  if (plan === undefined) return {};
+  // What is gone from a log can neither be parked nor come back; and where consumers fail all the time, what follows a
+  // parked key follows it again and again.
+  const parks = plan.options.park !== undefined;
+  return { truncations: 0, ...(parks && { deletions: 0, clientThrows: 0 }) };
 }
 
 /** One that the handler does not complete, and how often it still does not. */

@@ -20,6 +20,8 @@ export interface ReplayerParts {
 
 export class Replayer {
   readonly #parts: ReplayerParts;
+  /** What came from an instance whose partition was another's by then: nobody knew of it in time to release its key. */
+  readonly late: Set<OutgoingRecord> = new Set();
   /** What comes next in each partition. */
   readonly #next: Map<string, number> = new Map();
 
@@ -48,8 +50,9 @@ export class Replayer {
     const { topics, onViolation } = this.#parts;
     for (const at of this.#partitions()) {
       const parked = new Map<string, number>();
-      for (const [offset, { headers }] of topics.log(at).entries()) {
-        const said = new Map(headers);
+      for (const [offset, record] of topics.log(at).entries()) {
+        if (this.late.has(record)) continue;
+        const said = new Map(record.headers);
         const key = said.get(KEYLANE.parkKey)?.toString();
         if (key === undefined) continue;
         const lane = `${said.get(KEYLANE.topic)}[${said.get(KEYLANE.partition)}] ${key}`;

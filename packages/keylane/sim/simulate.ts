@@ -6,7 +6,7 @@ import type { LogEntry } from '../../testing/src/guarantees.ts';
 import { type ResolvedOptions, resolveOptions } from '../src/options.ts';
 import { RECORD_OVERHEAD_BYTES } from '../src/poller/budget.ts';
 import type { ClientRecord } from '../src/poller/client.ts';
-import { type FailurePlan, Failures, failurePlanOf } from './failures.ts';
+import { type FailurePlan, Failures, failurePlanOf, milderFor } from './failures.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeCluster, type FakePartition, nameOf } from './fake-cluster.ts';
 import { FakeGroup } from './fake-group.ts';
@@ -60,9 +60,7 @@ class Simulation {
     const random = new Random(seed);
     const anyWeather = weatherOf(random);
     const plan = failurePlanOf(random, anyWeather);
-    // What is gone from a log can neither be parked nor come back.
-    const gone = { truncations: 0, deletions: plan?.options.park === undefined ? anyWeather.deletions : 0 };
-    const weather = plan === undefined ? anyWeather : { ...anyWeather, ...gone };
+    const weather = { ...anyWeather, ...milderFor(plan) };
     this.#random = random;
     this.#weather = weather;
     this.#options = resolveOptions(optionsOf(random, weather, plan));
@@ -93,7 +91,7 @@ class Simulation {
     const keys = random.pick([1, 3, 20, 1_000]);
     const keyless = random.pick([0, 0, 0.3]);
     this.#join();
-    let left = random.int(1, 300);
+    let left = random.int(1, this.#failures === undefined ? 300 : 150);
     while (left > 0 && this.#fine) {
       const count = Math.min(left, random.int(1, 40));
       for (let record = 0; record < count; record += 1) this.#produce(keys, keyless);
