@@ -110,6 +110,17 @@ export const ASSIGNMENT: readonly Mutant[] = [
     changes: [['poller/partition.ts', "if (this.state === 'closed') return;", '']],
   },
   {
+    name: 'rewind-does-not-wait',
+    breaks: 'what runs has settled before its partition is read again',
+    changes: [
+      [
+        'poller/assignment.ts',
+        'await this.#settle([before], options.drainTimeoutMs, () => before.leaving);',
+        'if (options.drainTimeoutMs < 0) return;',
+      ],
+    ],
+  },
+  {
     name: 'empty-rebalance-unanswered',
     breaks: 'every rebalance is answered, also an empty one',
     changes: [

@@ -47,7 +47,8 @@ export class BreakerWatch {
       probe !== undefined && probe !== lane && probe.state === 'in-flight' && probe.partition.state !== 'closed';
     this.#probe = lane;
     if (!isProbing && inFlight === 1) return undefined;
-    return `${partition.topic}/${partition.partition}: ${inFlight} record(s) were handed out beside the breaker's probe`;
+    const where = `${partition.topic}/${partition.partition}`;
+    return `${where}: ${inFlight} record(s) were handed out beside the breaker's probe`;
   }
 }
 

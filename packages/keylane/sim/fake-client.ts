@@ -14,8 +14,8 @@ import type {
   Watermarks,
 } from '../src/poller/client.ts';
 import type { Clock } from '../src/poller/clock.ts';
-import { Assigned } from './assigned.ts';
-import { type FakeCluster, nameOf } from './fake-cluster.ts';
+import { Assigned, endsOf } from './assigned.ts';
+import { type FakeCluster, nameOf, statisticsOf } from './fake-cluster.ts';
 import { FakeCommits, kafkaError } from './fake-commits.ts';
 import { FakeFaults } from './fake-faults.ts';
 import { CODES, type FakeGroup, type GroupMember, type MemberSide } from './fake-group.ts';
@@ -39,6 +39,9 @@ export interface ClientParts {
   /** The network, which goes on when the process does not. */
   readonly network: Clock;
   readonly onAssigned: (at: TopicPartition) => void;
+  /** Reading goes on from another offset: because it was told to, or because it was past the end of the log. */
+  readonly onSought: (at: TopicPartition) => void;
+  readonly onReset: (at: TopicPartition, offset: number) => void;
   /** These are no longer ours; since when the group has waited for them, where it has. */
   readonly onGivenBack: (names: readonly string[], askedAt: number | undefined) => void;
   /** The client leaves the group; since when a rebalance has waited for its answer, where one does. */
@@ -101,7 +104,7 @@ export class FakeClient implements Client, MemberSide {
       const servesFirst = random.chance(0.5);
       if (servesFirst) this.#serve();
       const records = this.#unanswered === undefined ? this.#fetch(recordsMax) : [];
-      const ends = this.#unanswered === undefined ? this.#ends() : [];
+      const ends = this.#unanswered === undefined ? endsOf(this.assigned.values()) : [];
       if (!servesFirst) this.#serve();
       this.#later(random.chance(0.1) ? 20 : 2, () => done(undefined, records, ends));
     });
@@ -115,7 +118,12 @@ export class FakeClient implements Client, MemberSide {
         if (fails) return reject(kafkaError(14));
         const known = partitions.map((at) => cluster.get(at)).filter(({ committed }) => committed >= 0);
         resolve(
-          known.map(({ topic, partition, committed, metadata }) => ({ topic, partition, offset: committed, metadata })),
+          known.map(({ committed, committedEpoch, metadata, ...at }) => ({
+            ...topicPartition(at),
+            offset: committed,
+            metadata,
+            leaderEpoch: committedEpoch,
+          })),
         );
       });
     });
@@ -126,13 +134,13 @@ export class FakeClient implements Client, MemberSide {
   }
 
   assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void {
-    const { cluster, onAssigned } = this.#parts;
+    const { cluster, onAssigned, onReset } = this.#parts;
     this.faults.check('assign');
     if (!this.#answer('assign', partitions)) return;
     for (const { offset, ...topicPartition } of partitions) {
       const at = cluster.get(topicPartition);
       const start = offset ?? Math.max(0, at.committed);
-      this.assigned.set(at.name, new Assigned(at, start));
+      this.assigned.set(at.name, new Assigned(at, start, (low) => onReset(topicPartition, low)));
       onAssigned(topicPartition);
     }
     this.wake();
@@ -151,7 +159,10 @@ export class FakeClient implements Client, MemberSide {
     this.faults.check('seek');
     return new Promise((resolve) => {
       this.#later(5, () => {
-        for (const assigned of this.#own([offset], 'read again')) assigned.seek(offset.offset);
+        for (const assigned of this.#own([offset], 'read again')) {
+          assigned.seek(offset.offset);
+          this.#parts.onSought(offset);
+        }
         this.#later(2, resolve);
       });
     });
@@ -230,7 +241,8 @@ export class FakeClient implements Client, MemberSide {
     const answers = this.#answers;
     this.#answers = [];
     for (const answer of answers) this.#later(2, answer);
-    if (this.#parts.random.chance(0.02)) this.#later(2, () => this.#statistics());
+    if (this.#parts.random.chance(0.02))
+      this.#later(2, () => this.#listener?.onStatistics(statisticsOf(this.#parts.cluster)));
     if (this.#unanswered !== undefined) return;
     const next = this.#rebalances.shift();
     if (next === undefined) return;
@@ -302,22 +314,6 @@ export class FakeClient implements Client, MemberSide {
     const { name, records } = random.pick([...cluster.partitions.values()]);
     const record = records.length === 0 ? undefined : random.pick(records);
     return record === undefined || this.assigned.has(name) ? [] : [record];
-  }
-
-  #ends(): PartitionOffset[] {
-    const ends: PartitionOffset[] = [];
-    for (const assigned of this.assigned.values()) {
-      if (assigned.endsNow()) ends.push({ ...topicPartition(assigned.at), offset: assigned.at.end });
-    }
-    return ends;
-  }
-
-  #statistics(): void {
-    const { cluster } = this.#parts;
-    const places = [...cluster.partitions.values()];
-    this.#listener?.onStatistics(
-      places.map((at) => ({ ...topicPartition(at), endOffset: at.end, fetchedRecords: 0, fetchedBytes: 0 })),
-    );
   }
 
   /** Something of this client's own happens a little later, in its process. */

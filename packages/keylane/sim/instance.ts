@@ -2,7 +2,7 @@
  * One instance of the application: a process with a real consumer in it, on a fake client and fake threads.
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
-import type { HandlerError } from '../src/errors.ts';
+import { type HandlerError, OffsetError } from '../src/errors.ts';
 import type { ResolvedOptions } from '../src/options.ts';
 import type { TopicPartition } from '../src/poller/client.ts';
 import type { Lane } from '../src/poller/lane.ts';
@@ -55,6 +55,8 @@ export class Instance {
   #closingSince = 0;
   /** Until then a close waits for what runs. */
   #drainEnds = 0;
+  /** When it said of which partition that its log is another one. */
+  readonly #cutAt: Map<string, number> = new Map();
   /** By the application. */
   readonly #paused: Set<string> = new Set();
 
@@ -75,6 +77,8 @@ export class Instance {
       inbox: process.inbox,
       network: clock,
       onAssigned: (at) => invariants.onAssigned(at),
+      onSought: (at) => this.#onSought(at),
+      onReset: (at, offset) => invariants.onOffset('reset', at, offset),
       onGivenBack: (names, askedAt) => this.#onGivenBack(names, askedAt),
       onDisconnect: (askedAt) => this.#onDisconnect(askedAt),
       // Its process goes at last, and the group learns that by its silence.
@@ -209,6 +213,17 @@ export class Instance {
     this.#failing?.anew(names);
   }
 
+  /** Before a partition is read again what runs of it is awaited, for as long as in a drain. */
+  #onSought(at: TopicPartition): void {
+    const { clock, invariants } = this.#world;
+    const names = [nameOf(at)];
+    const running = this.#runs.unsettled(names);
+    const until = (this.#cutAt.get(nameOf(at)) ?? 0) + this.#options.drainTimeoutMs;
+    if (running > 0 && clock.now() < until - 1)
+      invariants.violation(`[${names}] was read again while ${running} record(s) were with a handler`);
+    this.#runs.disown(names, true);
+  }
+
   /** In calm weather nothing stands in the way of committing what is complete. */
   #checkCommitted(names: readonly string[]): void {
     const { cluster, invariants } = this.#world;
@@ -247,7 +262,11 @@ export class Instance {
   #onStarted(consumer: RunningConsumer): void {
     const { invariants } = this.#world;
     this.#consumer = consumer;
-    consumer.on('warning', () => undefined);
+    consumer.on('warning', (warning) => {
+      if (warning.code === 'ERR_COMMIT_BACK' && this.#world.weather.truncations === 0)
+        invariants.violation(warning.message);
+      if (warning instanceof OffsetError) this.#cutAt.set(nameOf(warning), this.#world.clock.now());
+    });
     this.#failing?.listen(consumer);
     this.#breakerWatch.listen(consumer);
     consumer.on('state', ({ to }) => {

@@ -85,7 +85,7 @@ export function weatherOf(random: Random): Weather {
     freezes: some(0.2),
     disturbances: some(0.3),
     deletions: some(0.1, 5),
-    truncations: some(0.1, 20),
+    truncations: some(random.pick([0.1, 0.3]), 4),
     commitRefused: some(random.pick([0.1, 0.3])),
     answerLost: some(0.02, 20),
     answerLate: some(0.5, 10),
@@ -106,5 +106,7 @@ export function weatherOf(random: Random): Weather {
     holes: random.pick([0, 0.2]),
     markers: random.pick([0, 0, 0.3]),
   };
-  return calm ? { ...weather, ...MILD } : weather;
+  // Who cannot learn what is committed cannot tell that the log below it was cut off.
+  const unknown = weather.committedFails > 0 ? { truncations: 0 } : {};
+  return calm ? { ...weather, ...MILD } : { ...weather, ...unknown };
 }

@@ -132,12 +132,12 @@ export interface ConsumerOptions {
     /** Such as `['--import', 'tsx']`, for handlers in TypeScript. */
     readonly execArgv?: string[];
   };
-  /** Closes the consumer when it aborts. */
+  /** Closes the consumer when it aborts; during the start, `startConsumer` rejects with its reason. */
   readonly signal?: AbortSignal;
   /**
-   * Closes the consumer on SIGTERM and SIGINT, as `close()` does: `drainTimeoutMs`, and what its last commit and the
-   * handlers' `close` take. The process then ends by itself when nothing else keeps it; a second signal ends it at
-   * once. Default false.
+   * Closes the consumer on SIGTERM and SIGINT, as `close()` does: in at most `drainTimeoutMs` and 15 seconds. The
+   * process then ends by itself when nothing else keeps it (the client itself may, for `session.timeout.ms`, where no
+   * broker is there to take its last commit); a second signal ends it at once. Default false.
    */
   readonly installSignalHandlers?: boolean;
 }

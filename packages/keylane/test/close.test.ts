@@ -165,9 +165,10 @@ describe.runIf(brokers.includes('real'))('a consumer on a real broker', () => {
 
   test('the broker is away when it closes: it says so, and its process ends', { timeout: 120_000 }, async () => {
     await using away = await startKafka();
-    await using cluster = await connectCluster(away.bootstrapServers);
+    const cluster = await connectCluster(away.bootstrapServers);
     await cluster.createTopic('t', 1);
     await cluster.produce([{ topic: 't', partition: 0, value: 'v' }]);
+    await cluster.close();
     const app = startApp({
       kafka: {
         ...{ 'bootstrap.servers': away.bootstrapServers, 'group.id': 'g', 'auto.offset.reset': 'earliest' },
@@ -186,18 +187,23 @@ describe.runIf(brokers.includes('real'))('a consumer on a real broker', () => {
   });
 });
 
-describe('a signal that aborts while no broker answers', () => {
-  test('ends the start with its reason, and nothing is left', async () => {
+describe('a signal that aborts during the start', () => {
+  const opensForEver = new URL('data:text/javascript,export default { open: () => new Promise(() => 0), handle() {} }');
+  test.each([
+    { name: 'while no broker answers', handler: () => undefined },
+    { name: 'while a handler opens', handler: opensForEver },
+  ])('$name: the start rejects with its reason, and nothing is left', async ({ handler }) => {
     const aborter = new AbortController();
     const starting = startConsumer({
       kafka: { 'bootstrap.servers': '127.0.0.1:1', 'group.id': 'g' },
       topics: ['t'],
-      handler: () => undefined,
+      handler,
+      threads: 1,
       signal: aborter.signal,
       installSignalHandlers: true,
       startTimeoutMs: 10_000,
     }).catch((error: Error) => error);
-    // By now it connects; left alone, it would reject with a KafkaError in the end.
+    // By now it is in the middle of it; left alone, it would reject with a KafkaError in the end, or never settle.
     await sleep(500);
     const reason = new Error('not any more');
     aborter.abort(reason);

@@ -94,11 +94,7 @@ export class Pipeline {
     this.#onFatal = onFatal;
     const guard = guardWith(onFatal);
     this.#guard = guard;
-    const clock: Clock = {
-      now: () => parts.clock.now(),
-      timeOfDay: () => parts.clock.timeOfDay(),
-      after: (delayMs, callback) => parts.clock.after(delayMs, guard(callback)),
-    };
+    const clock = guarded(parts.clock, guard);
     this.budget = new Budget(options);
     this.assignment = new Assignment({
       options,
@@ -327,6 +323,15 @@ export class Pipeline {
       onError: this.#guard((error) => this.#onError(error)),
     };
   }
+}
+
+/** A clock whose timers cannot leave the consumer half alive. */
+function guarded(clock: Clock, guard: Guard): Clock {
+  return {
+    now: () => clock.now(),
+    timeOfDay: () => clock.timeOfDay(),
+    after: (delayMs, callback) => clock.after(delayMs, guard(callback)),
+  };
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {
