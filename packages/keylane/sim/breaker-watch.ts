@@ -43,7 +43,7 @@ export class BreakerWatch {
     if (this.#state === 'closed') return undefined;
     // One that comes again was settled in between.
     const probe = this.#probe === lane ? undefined : this.#probe;
-    const isProbing = probe !== undefined && probe.inFlight > 0 && probe.partition.state !== 'closed';
+    const isProbing = probe !== undefined && probe.state === 'in-flight' && probe.partition.state !== 'closed';
     this.#probe = lane;
     if (!isProbing && inFlight === 1) return undefined;
     const where = `${partition.topic}/${partition.partition}`;

@@ -24,10 +24,16 @@ export interface FakePartition extends TopicPartition {
   metadata: string;
 }
 
+/** What is in a record. */
+export type FakeContent = Pick<ClientRecord, 'key' | 'value'> & Partial<Pick<ClientRecord, 'headers' | 'timestamp'>>;
+
 export class FakeCluster {
   readonly partitions: ReadonlyMap<string, FakePartition>;
+  /** How many partitions each topic has. */
+  readonly topics: ReadonlyMap<string, number>;
 
   constructor(topics: Readonly<Record<string, number>>) {
+    this.topics = new Map(Object.entries(topics));
     const places = Object.entries(topics).flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     );
@@ -45,11 +51,10 @@ export class FakeCluster {
   }
 
   /** Appends a record, after `hole` and before `markers` offsets that no consumer will ever see. */
-  append(at: FakePartition, key: Buffer | null, hole: number, markers: number): ClientRecord {
+  append(at: FakePartition, content: FakeContent, hole = 0, markers = 0): ClientRecord {
     const { topic, partition, leaderEpoch } = at;
     const offset = at.end + hole;
-    const value = Buffer.from(`${offset}`);
-    const record = { topic, partition, offset, timestamp: offset, key, value, leaderEpoch };
+    const record = { topic, partition, offset, timestamp: offset, leaderEpoch, ...content };
     at.records.push(record);
     at.end = offset + 1 + markers;
     return record;

@@ -13,6 +13,8 @@ import type { FakeProcess } from './fake-process.ts';
 import type { Random } from './random.ts';
 import type { Run, Runs } from './runs.ts';
 
+const STAGES = { failed: 'handle', timeout: 'timeout', undecodable: 'deserialize' } as const;
+
 export interface ExecutorParts {
   readonly process: FakeProcess;
   readonly random: Random;
@@ -72,7 +74,7 @@ interface Segment {
 
 interface Outcome {
   readonly segment: Segment;
-  readonly kind: 'completed' | 'failed' | 'timeout' | 'dropped';
+  readonly kind: Exclude<Run['ends'], 'kills'> | 'dropped';
   readonly run: Run | undefined;
 }
 
@@ -188,7 +190,7 @@ class FakeThread implements ExecutorThread {
       this.load.records -= kind === 'completed' ? 1 : lane.inFlight;
       if (kind === 'completed') listener.onCompleted(lane, 1);
       else if (kind === 'dropped') listener.onDropped(lane);
-      else listener.onFailed(lane, new Error('the handler threw'), kind === 'timeout' ? kind : 'handle');
+      else listener.onFailed(lane, new Error('the handler threw'), STAGES[kind]);
     }
     const serviceMs = outcomes.reduce((sum, { run }) => sum + (run?.durationMs ?? 0), 0);
     this.load.observe(outcomes.length, outcomes.length, serviceMs, 0);

@@ -41,6 +41,10 @@ export class ProducedTopics {
     return this.#partitions.get(topic);
   }
 
+  create(topic: string, partitions: number): void {
+    this.#partitions.set(topic, partitions);
+  }
+
   /** What a partition holds; a record's place in it is its offset. */
   log(at: TopicPartition): OutgoingRecord[] {
     const log = this.#logs.get(nameOf(at)) ?? [];
@@ -56,7 +60,7 @@ export class ProducedTopics {
 }
 
 export interface ProducerParts {
-  readonly topics: ProducedTopics;
+  readonly topics: Pick<ProducedTopics, 'partitions' | 'append'>;
   readonly random: Random;
   readonly weather: ProducerWeather;
   /** The process's event loop. */
@@ -102,7 +106,7 @@ export class FakeProducer implements Producer {
   produce(record: OutgoingRecord, onDelayed: (error: KafkaError) => void = () => {}): Promise<PartitionOffset> {
     const { inbox, network, random, weather, topics } = this.#parts;
     if (!this.#connected) return Promise.reject(refusal(record, -172));
-    const count = topics.partitions(record.topic) ?? 1;
+    const count = topics.partitions(record.topic) ?? 0;
     const { partition = random.int(0, count - 1) } = record;
     const code = partition >= count ? UNKNOWN_PARTITION : this.#refusal();
     return new Promise((resolve, reject) => {

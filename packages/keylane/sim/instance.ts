@@ -2,17 +2,21 @@
  * One instance of the application: a process with a real consumer in it, on a fake client and fake threads.
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
-import { OffsetError } from '../src/errors.ts';
+import { type HandlerError, OffsetError } from '../src/errors.ts';
 import type { ResolvedOptions } from '../src/options.ts';
 import type { TopicPartition } from '../src/poller/client.ts';
 import type { Lane } from '../src/poller/lane.ts';
 import { BreakerWatch } from './breaker-watch.ts';
+import { Failing } from './failing.ts';
+import type { Failures } from './failures.ts';
 import { FakeClient } from './fake-client.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type FakeCluster, nameOf, placeOf } from './fake-cluster.ts';
 import { FakeExecutor } from './fake-executor.ts';
 import type { FakeGroup } from './fake-group.ts';
 import { FakeProcess } from './fake-process.ts';
+import { FakeProducer } from './fake-producer.ts';
+import { FakeReader } from './fake-reader.ts';
 import { checkBooks, checkClosed, type Invariants } from './invariants.ts';
 import type { Random } from './random.ts';
 import { type Outage, type Poison, Runs } from './runs.ts';
@@ -29,6 +33,8 @@ export interface World {
   readonly cluster: FakeCluster;
   readonly group: FakeGroup;
   readonly poison: Poison;
+  /** How records fail, where they do. */
+  readonly failures: Failures | undefined;
   readonly outage: Outage;
   readonly invariants: Invariants;
 }
@@ -39,10 +45,13 @@ export class Instance {
   readonly #world: World;
   readonly #options: ResolvedOptions;
   readonly #runs: Runs;
+  readonly #failing: Failing | undefined;
   readonly #breakerWatch: BreakerWatch = new BreakerWatch();
   #consumer: RunningConsumer | undefined = undefined;
   #startFailed = false;
   #closing = false;
+  /** The application said that this must stop the consumer. */
+  #stop: HandlerError | undefined = undefined;
   #closingSince = 0;
   /** Until then a close waits for what runs. */
   #drainEnds = 0;
@@ -57,7 +66,12 @@ export class Instance {
     this.#options = options;
     const process = new FakeProcess(clock);
     this.#process = process;
-    this.#runs = new Runs({ ...world, client: () => this.client });
+    this.#runs = new Runs({
+      ...world,
+      client: () => this.client,
+      onCompleted: (name) => this.#failing?.completed(name),
+    });
+    this.#failing = this.#failingIn(options, world);
     this.client = new FakeClient({
       ...world,
       inbox: process.inbox,
@@ -78,9 +92,9 @@ export class Instance {
       onSent: (lane) => this.#onSent(lane),
       onClose: () => this.#onThreadsEnd(),
     });
-    const port = { client: this.client, producer: undefined, reader: undefined, executor };
+    const port = { client: this.client, ...this.#produces(), executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
-    void start(options, surroundings).then(
+    void start(this.#failing?.options ?? options, surroundings).then(
       (consumer) => this.#onStarted(consumer),
       (error: Error) => this.#onStartFailed(error),
     );
@@ -117,7 +131,16 @@ export class Instance {
   resume(): void {
     if (this.#paused.size === 0) return;
     this.#paused.clear();
+    this.#failing?.anew(this.#world.cluster.partitions.keys());
     this.consumer?.resume();
+  }
+
+  /** One partition, whatever it was stopped for. */
+  #resumeOne(at: TopicPartition): void {
+    if (this.consumer === undefined) return;
+    this.#paused.delete(nameOf(at));
+    this.#failing?.anew([nameOf(at)]);
+    this.consumer.resume([at]);
   }
 
   close(drainTimeoutMs: number = this.#options.drainTimeoutMs): void {
@@ -163,7 +186,7 @@ export class Instance {
     if (!this.#process.touched || consumer === undefined) return;
     this.#process.touched = false;
     const { weather, clock, invariants } = this.#world;
-    const wrong = checkBooks(consumer, this.#options);
+    const wrong = checkBooks(consumer, this.#options) ?? this.#failing?.wrongIn(consumer);
     if (wrong !== undefined) invariants.violation(wrong);
     const silentMs = clock.now() - this.client.askedForRecordsAt;
     if (this.client.connected && weather.freezes === 0 && silentMs > SILENT_MAX_MS)
@@ -187,6 +210,7 @@ export class Instance {
       invariants.violation(`[${names}] were given back while ${running} record(s) were with a handler`);
     if (weather.calm) this.#checkCommitted(names);
     this.#runs.disown(names);
+    this.#failing?.anew(names);
   }
 
   /** Before a partition is read again what runs of it is awaited, for as long as in a drain. */
@@ -224,6 +248,7 @@ export class Instance {
     if (wrong !== undefined) invariants.violation(wrong);
     const name = nameOf(partition);
     if (partition.state !== 'active') invariants.violation(`${name} was handed out while it was ${partition.state}`);
+    if (this.#failing?.isHalted(name)) invariants.violation(`${name} was handed out while it was halted`);
     if (this.#paused.has(name)) invariants.violation(`${name} was handed out while it was paused`);
   }
 
@@ -242,6 +267,7 @@ export class Instance {
         invariants.violation(warning.message);
       if (warning instanceof OffsetError) this.#cutAt.set(nameOf(warning), this.#world.clock.now());
     });
+    this.#failing?.listen(consumer);
     this.#breakerWatch.listen(consumer);
     consumer.on('state', ({ to }) => {
       if (to === 'draining' && !this.#closing) this.#onClosing(this.#options.drainTimeoutMs);
@@ -262,10 +288,34 @@ export class Instance {
     this.#startFailed = true;
   }
 
-  /** It fails with what its client threw first, and with nothing else. */
+  /** It fails with what its client threw first or its application said, and with nothing else. */
   #checkFailure(error: Error | undefined): string | undefined {
-    const { first } = this.client.faults;
-    if (error === first) return undefined;
-    return error === undefined ? `it closed as if nothing was, but ${first?.message}` : `it failed: ${error.stack}`;
+    const causes: (Error | undefined)[] = [this.client.faults.first, this.#stop].filter((cause) => cause !== undefined);
+    if (error === undefined ? causes.length === 0 : causes.includes(error)) return undefined;
+    return error === undefined ? `it closed as if nothing was, but ${causes}` : `it failed: ${error.stack}`;
+  }
+
+  #failingIn(options: ResolvedOptions, { failures, random, clock, invariants }: World): Failing | undefined {
+    if (failures === undefined) return undefined;
+    return new Failing({
+      ...{ failures, random, invariants, options },
+      owns: (at) => this.#runs.owns(at),
+      // One that closes already has nothing left to stop.
+      onStop: (error) => {
+        if (!this.#closing) this.#stop = error;
+      },
+      // Somebody looks, some time later.
+      onHalted: (at) => void clock.after(random.next() * random.pick([10, 200]), () => this.#resumeOne(at)),
+    });
+  }
+
+  #produces() {
+    const { failures, random, clock } = this.#world;
+    if (failures === undefined || this.#failing === undefined) return { producer: undefined, reader: undefined };
+    const { inbox } = this.#process;
+    const { topics } = this.#failing;
+    const producer = new FakeProducer({ topics, random, weather: failures.plan.producer, inbox, network: clock });
+    const reader = new FakeReader({ topics: failures.topics, random, weather: failures.plan, inbox });
+    return { producer, reader };
   }
 }

@@ -21,7 +21,7 @@ export class Invariants {
     this.violations.push(text);
   }
 
-  onRecord(kind: 'produced' | 'started' | 'completed' | 'failed' | 'interrupted', record: ClientRecord): void {
+  onRecord(kind: 'produced' | 'started' | 'completed' | 'failed' | 'interrupted' | 'left', record: ClientRecord): void {
     const { topic, partition, offset, key, leaderEpoch } = record;
     const epoch = leaderEpoch === undefined ? {} : { epoch: leaderEpoch };
     this.#note({ kind, topic, partition, offset, key: key === null ? null : key.toString('latin1'), ...epoch });

@@ -2,9 +2,10 @@
  * The handler of one instance, and what the log hears of its runs: everything while their partition is this instance's,
  * nothing afterwards.
  */
-import type { ClientRecord } from '../src/poller/client.ts';
+import type { ClientRecord, TopicPartition } from '../src/poller/client.ts';
 import type { Clock } from '../src/poller/clock.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
+import type { Failures } from './failures.ts';
 import type { FakeClient } from './fake-client.ts';
 import { nameOf } from './fake-cluster.ts';
 import type { FakeGroup } from './fake-group.ts';
@@ -15,7 +16,7 @@ import type { Weather } from './weather.ts';
 /** One record with a handler, or one whose outcome was not told yet. */
 export interface Run {
   readonly record: ClientRecord;
-  readonly ends: 'completed' | 'failed' | 'timeout' | 'kills';
+  readonly ends: 'completed' | 'failed' | 'undecodable' | 'timeout' | 'kills';
   readonly durationMs: number;
   /** The log follows it. */
   owned: boolean;
@@ -34,10 +35,13 @@ export interface RunsParts {
   readonly random: Random;
   readonly weather: Weather;
   readonly poison: Poison;
+  readonly failures: Failures | undefined;
   readonly outage: Outage;
   readonly clock: Clock;
   readonly group: FakeGroup;
   readonly client: () => FakeClient;
+  /** The poller hears of one of this partition. */
+  readonly onCompleted: (name: string) => void;
   readonly invariants: Invariants;
 }
 
@@ -52,26 +56,38 @@ export class Runs {
   }
 
   start({ record }: Delivery): Run {
-    const { group, invariants } = this.#parts;
-    const client = this.#parts.client();
+    const { invariants, failures } = this.#parts;
     const name = nameOf(record);
-    if (!client.assigned.has(name)) invariants.violation(`${name}@${record.offset} began, and is not assigned`);
-    // A member that was fenced and does not know yet is a zombie: what it runs is none of the group's business.
-    const owned = client.assigned.has(name) && group.owners.get(name) === client.member && !client.member?.fenced;
+    if (!this.#parts.client().assigned.has(name))
+      invariants.violation(`${name}@${record.offset} began, and is not assigned`);
+    const owned = this.owns(record);
     const run: Run = { record, owned, over: false, ends: this.#end(record), durationMs: this.#durationMs() };
     this.#open.add(run);
-    if (owned) invariants.onRecord('started', record);
+    if (owned) {
+      invariants.onRecord('started', record);
+      failures?.accounts.started(record);
+    }
     return run;
+  }
+
+  /** A member that was fenced and does not know yet is a zombie: what it does is none of the group's business. */
+  owns(at: TopicPartition): boolean {
+    const client = this.#parts.client();
+    const name = nameOf(at);
+    return client.assigned.has(name) && this.#parts.group.owners.get(name) === client.member && !client.member?.fenced;
   }
 
   end(run: Run): void {
     run.over = true;
-    if (run.owned && run.ends !== 'kills')
-      this.#parts.invariants.onRecord(run.ends === 'completed' ? 'completed' : 'failed', run.record);
+    if (!run.owned || run.ends === 'kills') return;
+    const { invariants, failures } = this.#parts;
+    invariants.onRecord(run.ends === 'completed' ? 'completed' : 'failed', run.record);
+    if (run.ends === 'completed') failures?.accounts.ended(run.record);
   }
 
   /** The poller knows. */
   told(run: Run): void {
+    if (run.ends === 'completed') this.#parts.onCompleted(nameOf(run.record));
     if (run.owned && run.ends === 'completed') this.completed.add(run.record);
     this.#open.delete(run);
   }
@@ -105,10 +121,12 @@ export class Runs {
   }
 
   #end(record: ClientRecord): Run['ends'] {
-    const { random, weather, poison, outage, clock } = this.#parts;
+    const { random, weather, poison, failures, outage, clock } = this.#parts;
     const kills = poison.get(record) ?? 0;
     if (kills > 0) poison.set(record, kills - 1);
     if (kills > 0 || random.chance(weather.threadDies)) return 'kills';
+    const decreed = failures?.endOf(record);
+    if (decreed !== undefined) return decreed;
     if (clock.now() < outage.endsAt || random.chance(weather.fails)) return 'failed';
     return random.chance(weather.timesOut) ? 'timeout' : 'completed';
   }

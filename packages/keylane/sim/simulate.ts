@@ -5,8 +5,10 @@
 import type { LogEntry } from '../../testing/src/guarantees.ts';
 import { type ResolvedOptions, resolveOptions } from '../src/options.ts';
 import { RECORD_OVERHEAD_BYTES } from '../src/poller/budget.ts';
+import type { ClientRecord } from '../src/poller/client.ts';
+import { type FailurePlan, Failures, failurePlanOf, milderFor } from './failures.ts';
 import { FakeClock } from './fake-clock.ts';
-import { FakeCluster, type FakePartition } from './fake-cluster.ts';
+import { FakeCluster, type FakePartition, nameOf } from './fake-cluster.ts';
 import { FakeGroup } from './fake-group.ts';
 import { Instance, type World } from './instance.ts';
 import { Invariants } from './invariants.ts';
@@ -48,18 +50,28 @@ class Simulation {
   readonly #cluster: FakeCluster;
   readonly #group: FakeGroup;
   readonly #poison: Poison = new Map();
+  readonly #failures: Failures | undefined;
   readonly #outage: Outage = { endsAt: 0 };
   /** Those that may still do something. */
   #instances: Instance[] = [];
 
   constructor(seed: number) {
     const random = new Random(seed);
-    const weather = weatherOf(random);
+    const anyWeather = weatherOf(random);
+    const plan = failurePlanOf(random, anyWeather);
+    const weather = { ...anyWeather, ...milderFor(plan) };
     this.#random = random;
     this.#weather = weather;
-    this.#options = resolveOptions(optionsOf(random, weather));
+    this.#options = resolveOptions(optionsOf(random, weather, plan));
     this.#cluster = new FakeCluster({ a: random.int(1, 4), b: random.int(1, 3) });
     this.invariants = new Invariants(this.#options.ordering, weather.calm);
+    this.#failures =
+      plan &&
+      new Failures(plan, this.#options, random, {
+        cluster: this.#cluster,
+        onReplayed: (copy) => this.#onProduced(copy),
+        onViolation: (text) => this.invariants.violation(text),
+      });
     this.#group = new FakeGroup({
       random,
       cluster: this.#cluster,
@@ -78,7 +90,7 @@ class Simulation {
     const keys = random.pick([1, 3, 20, 1_000]);
     const keyless = random.pick([0, 0, 0.3]);
     this.#join();
-    let left = random.int(1, 300);
+    let left = random.int(1, this.#failures === undefined ? 300 : 150);
     while (left > 0 && this.#fine) {
       const count = Math.min(left, random.int(1, 40));
       for (let record = 0; record < count; record += 1) this.#produce(keys, keyless);
@@ -86,11 +98,30 @@ class Simulation {
       await this.#steps(random.int(0, 100));
       this.#meddle();
       this.#misfortunes();
+      this.#failures?.meddle(false);
     }
+    await this.#mend();
     await this.#until(() => this.#allCommitted(), 'everything is completed and committed');
     await this.#until(() => this.#allClosed(), 'every consumer is closed');
     if (this.#fine && this.#group.members.size > 0) this.invariants.violation('after the close the group has members');
+    if (this.#fine && this.#failures !== undefined) {
+      this.#failures.accounts.finish(this.#weather.calm);
+      this.#failures.replayer.finish();
+    }
     this.invariants.finish();
+  }
+
+  /** Whatever fails for good does not hold up the rest; then its cause is mended. */
+  async #mend(): Promise<void> {
+    const failures = this.#failures;
+    if (failures === undefined) return;
+    failures.meddle(true);
+    const { accounts } = failures;
+    await this.#until(
+      () => this.#allRunning() && accounts.allEnded(({ record }) => failures.isStubborn(record.key)),
+      'everything but what is stubborn or parked has ended',
+    );
+    failures.mended = true;
   }
 
   get #fine(): boolean {
@@ -109,6 +140,7 @@ class Simulation {
       cluster: this.#cluster,
       group: this.#group,
       poison: this.#poison,
+      failures: this.#failures,
       outage: this.#outage,
       invariants: this.invariants,
     };
@@ -121,10 +153,22 @@ class Simulation {
     const key = random.chance(keyless) ? null : Buffer.from(`k${random.int(0, keys - 1)}`);
     const hole = random.chance(weather.holes) ? random.int(1, 1_000) : 0;
     const markers = random.chance(weather.markers) ? random.int(1, 2) : 0;
-    const record = this.#cluster.append(at, key, hole, markers);
+    const value = random.chance(0.1) ? null : Buffer.from(`${at.end}`);
+    const headers = random.chance(0.3) ? [{ h: Buffer.from('1') }, { h: Buffer.of(0xff, at.end & 0xff) }] : undefined;
+    const record = this.#cluster.append(
+      at,
+      headers === undefined ? { key, value } : { key, value, headers },
+      hole,
+      markers,
+    );
     if (random.chance(weather.poison)) this.#poison.set(record, random.int(1, 3));
+    this.#failures?.produced(record);
+    this.#onProduced(record);
+  }
+
+  #onProduced(record: ClientRecord): void {
     this.invariants.onRecord('produced', record);
-    for (const { client } of this.#instances) if (client.assigned.has(at.name)) client.wake();
+    for (const { client } of this.#instances) if (client.assigned.has(nameOf(record))) client.wake();
   }
 
   /** Pauses and resumes now and then, as an application would. */
@@ -162,6 +206,7 @@ class Simulation {
     const low = this.#random.int(at.low, at.end);
     this.#cluster.delete(at, low);
     this.invariants.onOffset('deleted', at, low);
+    this.#failures?.accounts.deleted({ ...at, offset: low });
   }
 
   /** Another leader has not all records; some of those it lacks may be completed and committed. */
@@ -176,10 +221,16 @@ class Simulation {
     return this.#weather.calm ? undefined : this.#random.pick([0, 50, 200, 1_000, undefined]);
   }
 
-  #allCommitted(): boolean {
+  /** Somebody is there, and nothing is paused: a pause that nobody takes back would be a wait without end. */
+  #allRunning(): boolean {
     if (this.#alive().length === 0) this.#join();
-    // A pause that nobody takes back would be a wait without end.
     for (const instance of this.#alive()) instance.resume();
+    return true;
+  }
+
+  #allCommitted(): boolean {
+    this.#allRunning();
+    if (this.#failures !== undefined && this.#failures.replayer.replay(Infinity) > 0) return false;
     const places = [...this.#cluster.partitions.values()];
     const committed = places.every(({ records, committed: offset, end }) => records.length === 0 || offset >= end);
     // Who does not know the last leader may have committed what is not there any more.
@@ -214,33 +265,38 @@ class Simulation {
   }
 }
 
-function optionsOf(random: Random, weather: Weather) {
-  const bufferedRecordsMax = random.pick([1, 5, 50, 500]);
+function optionsOf(random: Random, weather: Weather, plan: FailurePlan | undefined) {
+  // Who does not want to be held up by a key needs room for all that waits behind it.
+  const bufferedRecordsMax = plan?.stubborn ? 500 : random.pick([1, 5, 50, 500]);
   // Whoever waits a minute for an answer should not commit every few milliseconds meanwhile.
-  const patient = weather.answerLost > 0 || weather.answerLate > 0;
+  const { refused = 0 } = plan?.producer ?? {};
+  // What fails for good keeps a breaker open for good, and then nothing is ever exhausted.
+  const endless = plan !== undefined && (plan.stubborn || plan.doomed > 0);
+  const patient = weather.answerLost > 0 || weather.answerLate > 0 || refused > 0;
   return {
     kafka: { 'bootstrap.servers': 'fake', 'group.id': 'sim' },
     topics: ['a', 'b'],
     handler: () => undefined,
-    ordering: random.pick(['key', 'key', 'key', 'partition', 'unordered'] as const),
+    ordering: plan?.stubborn ? ('key' as const) : random.pick(['key', 'key', 'key', 'partition', 'unordered'] as const),
     nullKeys: random.pick(['unordered', 'partition'] as const),
     threads: random.int(1, 4),
     concurrencyPerThread: random.pick([1, 2, 16]),
     affinity: random.pick(['preferred', 'strict'] as const),
     bufferedRecordsMax,
-    bufferedRecordsPerPartitionMax: random.int(1, bufferedRecordsMax),
-    bufferedBytesMax: random.pick([RECORD_OVERHEAD_BYTES, 5_000, 10_000_000]),
+    bufferedRecordsPerPartitionMax: plan?.stubborn ? bufferedRecordsMax : random.int(1, bufferedRecordsMax),
+    bufferedBytesMax: plan?.stubborn ? 10_000_000 : random.pick([RECORD_OVERHEAD_BYTES, 5_000, 10_000_000]),
     recordsPerPollMax: random.pick([1, 7, 100]),
     commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),
     commitRecordsMax: random.pick([1, 20, 1_000]),
-    ...(random.chance(0.4) && { breaker: breakerOf(random) }),
+    ...(!endless && random.chance(0.4) && { breaker: breakerOf(random) }),
     drainTimeoutMs: weather.calm ? 1_000_000 : random.pick([0, 50, 20_000, 20_000]),
     retry: {
-      attemptsMax: 1_000_000,
+      attemptsMax: plan?.attemptsMax ?? 1_000_000,
       delayMs: random.pick([0, 10, 100]),
       delayMaxMs: 200,
-      waitingRecordsMax: random.pick([0, 1, bufferedRecordsMax]),
+      waitingRecordsMax: plan?.stubborn ? bufferedRecordsMax : random.pick([0, 1, bufferedRecordsMax]),
     },
+    ...plan?.options,
   };
 }
 

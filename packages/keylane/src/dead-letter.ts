@@ -35,8 +35,6 @@ export interface DeadLetter {
   readonly parked?: 'failed' | 'follows';
   /** The key it was ordered by. */
   readonly parkKey?: Buffer;
-  /** Its place among those of its key, where that is not its own offset: replay by this. */
-  readonly parkOrder?: number;
 }
 
 /** Reads a dead letter's headers; `undefined` for a record that has none of a dead letter's. */
@@ -80,7 +78,6 @@ export function readDeadLetter(headers: readonly RecordHeader[]): DeadLetter | u
     evidence: evidence === undefined ? undefined : parsed(evidence),
     parked: text(KEYLANE.parked) as DeadLetter['parked'] | undefined,
     parkKey: all.get(KEYLANE.parkKey),
-    parkOrder: number(KEYLANE.parkOrder),
   }) as unknown as DeadLetter;
 }
 

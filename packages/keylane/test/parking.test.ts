@@ -75,13 +75,12 @@ describe.each(brokers)('a parked key on the %s broker', (kind) => {
       });
     }
 
-    /** What is to be replayed next: in the order of each key, and only what was not. */
+    /** What is to be replayed next: in the order of the log, and only what was not. */
     async #due(): Promise<KafkaRecord[]> {
-      const order = (record: KafkaRecord) => Number(textHeaders(record)['keylane_park-order'] ?? record.offset);
       return (await readTopic(broker, this.park))
         .filter((record) => textHeaders(record)['keylane_parked'] !== undefined)
         .filter(({ partition, offset }) => !this.#replayed.has(`${partition}@${offset}`))
-        .sort((a, b) => a.partition - b.partition || order(a) - order(b));
+        .sort((a, b) => a.partition - b.partition || a.offset - b.offset);
     }
 
     /** Produces what is parked to where it came from; `between` runs after each. */

@@ -54,7 +54,7 @@ export class NothingTwice implements Guarantee {
   readonly #violations: string[] = [];
 
   on(entry: LogEntry): void {
-    if (entry.kind !== 'completed') return;
+    if (entry.kind !== 'completed' && entry.kind !== 'left') return;
     const record = recordName(entry);
     if (this.#completed.has(record)) this.#violations.push(`${record} was completed again`);
     this.#completed.add(record);
@@ -149,6 +149,7 @@ export class KeyOrder implements Guarantee {
     }
     const index = placeOf(lane.offsets, entry.offset);
     if (entry.kind === 'started') this.#onStarted(entry, lane, index, this.#deleted.get(place) ?? 0);
+    else if (entry.kind === 'left') lane.completed.add(entry.offset);
     else if (entry.kind === 'interrupted') lane.due = Math.min(lane.due, index);
     else if (entry.kind === 'completed') {
       lane.completed.add(entry.offset);

@@ -36,6 +36,8 @@ export type LogEntry =
         readonly offset: number;
         readonly key: string | null;
       })
+  /** It is done with, though no handler completed it: it lies in a dead-letter or park topic, or was skipped. */
+  | (Place & Known & { readonly kind: 'left'; readonly offset: number; readonly key: string | null })
   /** The broker confirmed this as the committed offset. */
   | (Place & Known & { readonly kind: 'committed'; readonly offset: number })
   /** The broker deleted every record below this offset. */
@@ -89,7 +91,7 @@ export class OpenRecords {
   on(entry: LogEntry): void {
     this.#truncations.on(entry);
     if (entry.kind === 'produced') this.of(entry).add(entry.offset);
-    else if (entry.kind === 'completed') {
+    else if (entry.kind === 'completed' || entry.kind === 'left') {
       if (!this.#truncations.hasLost(entry)) this.of(entry).delete(entry.offset);
     } else if (entry.kind === 'deleted') this.#forget(entry, (offset) => offset < entry.offset);
     else if (entry.kind === 'truncated') this.#forget(entry, (offset) => offset >= entry.offset);

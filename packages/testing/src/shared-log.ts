@@ -14,6 +14,7 @@ const KINDS = [
   'committed',
   'deleted',
   'truncated',
+  'left',
   'reset',
 ] as const satisfies readonly LogEntry['kind'][];
 const NAME_BYTES = 40;

@@ -43,13 +43,10 @@ export const KEYLANE = {
   parked: 'keylane_parked',
   /** Of a parked record: the key it was ordered by; to be compared, not to be read. */
   parkKey: 'keylane_park-key',
-  /**
-   * Of a record that was parked before: the offset it had in the park topic then. Records of a key are replayed in this
-   * order, and by their own offset where they have none.
-   */
-  parkOrder: 'keylane_park-order',
-  /** Of a park topic: all of the key up to this place in its order was handled. Where that is all, it is released. */
+  /** Of a park topic: the key goes on from here, all up to this offset of the park topic was replayed. */
   released: 'keylane_released',
+  /** Of a parked record, and kept when it is produced again: `topic[partition]@offset` where it was consumed first. */
+  parkedFrom: 'keylane_parked-from',
   /** Of a record that was produced again: `topic[partition]@offset` of its dead letter. */
   replayedFrom: 'keylane_replayed-from',
 } as const;
@@ -86,6 +83,8 @@ const ORIGINS: ReadonlySet<string> = new Set([
   ...[SPRING.topic, SPRING.partition, SPRING.offset, SPRING.timestamp, SPRING.group],
   ...[CONNECT.topic, CONNECT.partition, CONNECT.offset],
 ]);
+/** Ours as well, and part of the record for as long as it may come back. */
+const TRAVELLING: ReadonlySet<string> = new Set([KEYLANE.replayedFrom, KEYLANE.parkedFrom]);
 const OURS: ReadonlySet<string> = new Set([SPRING, CONNECT, KEYLANE].flatMap((form) => Object.values(form)));
 
 /**
@@ -112,12 +111,12 @@ export function deadLetterHeaders(
 
 /** A record's headers, without what is said anew of it. */
 export function keptHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
-  return headers.filter(([name]) => !OURS.has(name) || ORIGINS.has(name) || name === KEYLANE.replayedFrom);
+  return headers.filter(([name]) => !OURS.has(name) || ORIGINS.has(name) || TRAVELLING.has(name));
 }
 
-/** Headers without any that a dead letter was given, but for its order in its key: for a record that is replayed. */
+/** Headers without what a dead letter was given for itself, for a record that is produced again. */
 export function withoutDeadLetterHeaders(headers: readonly RecordHeader[]): RecordHeader[] {
-  return headers.filter(([name]) => !OURS.has(name) || name === KEYLANE.parkOrder);
+  return headers.filter(([name]) => !OURS.has(name) || name === KEYLANE.parkedFrom);
 }
 
 /** Where a record came from, and whose it was. */

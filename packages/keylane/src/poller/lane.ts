@@ -12,7 +12,7 @@
  */
 import { assert } from '../errors.ts';
 import type { Lease } from '../wire/leases.ts';
-import { headersOf } from './client.ts';
+import { headersOf, toKafkaRecord } from './client.ts';
 import type { Delivery } from './delivery.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import type { WaitingLanes } from './waiting-lanes.ts';
@@ -76,7 +76,7 @@ export class Lane {
   /** Its key is parked, and so its head goes to the park topic instead of a thread. */
   get mustFollow(): boolean {
     const { parked } = this.partition;
-    return parked?.has(this.key) === true && parked.mustFollow(this.key, headersOf((this.head as Delivery).record));
+    return parked?.has(this.key) === true && parked.mustFollow(this.key, toKafkaRecord((this.head as Delivery).record));
   }
 
   /** Its key is parked, and done with up to its head, which was handled; the order of that, where it is to be said. */

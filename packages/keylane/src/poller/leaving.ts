@@ -15,7 +15,7 @@ import type { Delivery } from './delivery.ts';
 import type { Lane } from './lane.ts';
 import type { Outbox } from './outbox.ts';
 import { failedRecordOf, followingRecordOf, releaseOf } from './park.ts';
-import { type ParkedKeys, parkOrder } from './parked-keys.ts';
+import { type ParkedKeys, rankOf } from './parked-keys.ts';
 import type { OutgoingRecord } from './producer.ts';
 
 export interface LeavingParts {
@@ -50,7 +50,7 @@ export class Leaving {
     lane.leave();
     this.counts.skipped += 1;
     this.#parts.events.emit('skipped', { error });
-    this.#parts.onLeft(lane);
+    this.#left(lane);
   }
 
   /** @throws HandlerError where one of the application's functions throws */
@@ -68,8 +68,7 @@ export class Leaving {
     const { clock, events } = this.#parts;
     const letter = failedRecordOf(this.#basis(), record, error, clock.timeOfDay(), lane.key);
     this.#send(lane, `the parked record of ${placeOf(record)} (trace ${error.traceId})`, letter, (destination) => {
-      if (lane.key !== undefined)
-        keysOf(lane).failed(lane.key, destination, parkOrder(record.headers, destination.topic));
+      if (lane.key !== undefined) keysOf(lane).parked(lane.key, destination, rankOf(record));
       this.counts.parked += 1;
       events.emit('parked', { record, error, destination });
     });
@@ -81,21 +80,20 @@ export class Leaving {
     const key = lane.key as string;
     const what = `the record ${placeOf(record)}, which follows its parked key`;
     this.#send(lane, what, followingRecordOf(this.#basis(), record, key), (destination) => {
-      keysOf(lane).follows(key, destination, parkOrder(record.headers, destination.topic));
+      keysOf(lane).parked(key, destination, rankOf(record));
       this.counts.parked += 1;
       this.#parts.events.emit('parked', { record, error: undefined, destination });
     });
   }
 
-  /** The head was handled, and came back from the park topic: its key is done with up to there. */
+  /** The head was the last that was parked of its key, and is done with. */
   release(lane: Lane, upTo: number): void {
     const record = recordOf(lane);
     const key = lane.key as string;
     const what = `the release of the key of ${placeOf(record)}`;
     this.#send(lane, what, releaseOf(this.#basis(), record, key, upTo), () => {
-      const keys = keysOf(lane);
-      keys.released(key, upTo);
-      if (!keys.has(key)) this.#parts.events.emit('released', { record });
+      keysOf(lane).released(key, upTo);
+      this.#parts.events.emit('released', { record });
     });
   }
 
@@ -108,10 +106,21 @@ export class Leaving {
     lane.leave();
     const sent = (at: PartitionOffset) => {
       onSent(at);
-      this.#parts.onLeft(lane);
+      this.#left(lane);
       this.#parts.onSettled();
     };
     this.#parts.outbox.send({ source: lane.partition, what, record, onSent: sent });
+  }
+
+  /** The head is done with; it may have been the last that was parked of its key. */
+  #left(lane: Lane): void {
+    const upTo = lane.releasedUpTo;
+    if (upTo === undefined) {
+      this.#parts.onLeft(lane);
+      return;
+    }
+    lane.land();
+    this.release(lane, upTo);
   }
 
   #basis() {

@@ -24,7 +24,8 @@ export async function missingDestinations(
   const literal = topics.filter((topic) => typeof topic === 'string');
   const missing = async (kind: string, nameOf: (topic: string) => string | undefined): Promise<KafkaError[]> => {
     const known = [...new Set(literal.map(nameOf).filter((name) => name !== undefined))];
-    const counts = await Promise.all(known.map((name) => producer.partitions(name)));
+    // Who cannot be asked now may be asked later: the first that goes there does.
+    const counts = await Promise.all(known.map((name) => producer.partitions(name).catch(() => Number.NaN)));
     return known.filter((_, index) => counts[index] === undefined).map((name) => missingDestination(kind, name));
   };
   return [

@@ -7,7 +7,7 @@ import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 import type { PartitionOffset } from './client.ts';
 import { type DeadLetterBasis, deadLetterOf } from './dead-letter.ts';
 import { KEYLANE, keptHeaders, originHeaders, textHeader } from './dead-letter-headers.ts';
-import { type ParkedKeys, parkOrder } from './parked-keys.ts';
+import { type ParkedKeys, rankHeader, rankOf } from './parked-keys.ts';
 import type { OutgoingRecord } from './producer.ts';
 
 /** Where parked records go. */
@@ -36,10 +36,9 @@ export function failedRecordOf(
   failedAt: number,
   key: string | undefined,
 ): Omit<OutgoingRecord, 'partition'> {
-  const topic = parkTopicOf(basis.park, record.topic);
   const letter = deadLetterOf(basis, record, error, failedAt);
-  const headers = [...letter.headers, textHeader(KEYLANE.parked, 'failed'), ...placeHeaders(topic, record, key)];
-  return { ...letter, topic, headers };
+  const headers = [...letter.headers, textHeader(KEYLANE.parked, 'failed'), ...keyHeaders(record, key)];
+  return { ...letter, topic: parkTopicOf(basis.park, record.topic), headers };
 }
 
 /** A record that goes after one of its key. */
@@ -48,25 +47,24 @@ export function followingRecordOf(
   record: KafkaRecord,
   key: string,
 ): Omit<OutgoingRecord, 'partition'> {
-  const topic = parkTopicOf(park, record.topic);
   const headers = [
     ...keptHeaders(record.headers),
     ...originHeaders(record, group),
     textHeader(KEYLANE.parked, 'follows'),
-    ...placeHeaders(topic, record, key),
+    ...keyHeaders(record, key),
   ];
   const { key: bytes, value, timestamp } = record;
-  return { topic, key: bytes, value, timestamp, headers };
+  return { topic: parkTopicOf(park, record.topic), key: bytes, value, timestamp, headers };
 }
 
-/** The word that all of a key up to a place in its order was handled. */
+/** The word that a key is handled again, as all of it up to an offset of the park topic was. */
 export function releaseOf(
   { park, group }: DeadLetterBasis & { readonly park: ParkPolicy },
   record: KafkaRecord,
   key: string,
   upTo: number,
 ): Omit<OutgoingRecord, 'partition'> {
-  const headers = [...originHeaders(record, group), textHeader(KEYLANE.released, upTo), ...keyHeader(key)];
+  const headers = [...originHeaders(record, group), textHeader(KEYLANE.released, upTo), keyHeader(key)];
   const { key: bytes, timestamp } = record;
   return { topic: parkTopicOf(park, record.topic), key: bytes, value: null, timestamp, headers };
 }
@@ -86,25 +84,25 @@ export function readParked(
   keysOf: (topic: string, partition: number) => ParkedKeys | undefined,
 ): void {
   const said = new Map(record.headers);
-  const keys = keysOf(String(said.get(KEYLANE.topic)), Number(said.get(KEYLANE.partition)?.toString()));
+  const [topic, partition] = [String(said.get(KEYLANE.topic)), Number(said.get(KEYLANE.partition)?.toString())];
+  const keys = keysOf(topic, partition);
   const key = said.get(KEYLANE.parkKey)?.toString();
   if (keys === undefined || key === undefined) return;
   const released = said.get(KEYLANE.released);
   if (released !== undefined) keys.released(key, Number(released.toString()));
-  else if (said.get(KEYLANE.parked)?.toString() === 'failed') keys.failed(key, record, orderOf(said, record));
-  else keys.follows(key, record, orderOf(said, record));
+  else {
+    const offset = Number(said.get(KEYLANE.offset)?.toString());
+    keys.parked(key, record, rankOf({ topic, partition, offset, headers: record.headers }));
+  }
 }
 
-function orderOf(said: ReadonlyMap<string, Buffer>, { offset }: PartitionOffset): number {
-  return Number(said.get(KEYLANE.parkOrder)?.toString() ?? offset);
+/** What a parked record says of its key, and of its place in it; none where it waits for no other. */
+function keyHeaders(record: KafkaRecord, key: string | undefined): RecordHeader[] {
+  if (key === undefined) return [];
+  // One that was parked before says its place already.
+  return rankOf(record) === record.offset ? [keyHeader(key), rankHeader(record)] : [keyHeader(key)];
 }
 
-/** Its key, and its order where it was in this park topic before. */
-function placeHeaders(topic: string, { headers }: KafkaRecord, key: string | undefined): RecordHeader[] {
-  const order = parkOrder(headers, topic);
-  return [...keyHeader(key), ...(order === undefined ? [] : [textHeader(KEYLANE.parkOrder, order)])];
-}
-
-function keyHeader(key: string | undefined): RecordHeader[] {
-  return key === undefined ? [] : [textHeader(KEYLANE.parkKey, key)];
+function keyHeader(key: string): RecordHeader {
+  return textHeader(KEYLANE.parkKey, key);
 }

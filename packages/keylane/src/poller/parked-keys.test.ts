@@ -4,44 +4,54 @@ import { HandlerError } from '../errors.ts';
 import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 import { withoutDeadLetterHeaders } from './dead-letter-headers.ts';
 import { failedRecordOf, followingRecordOf, type ParkTopicRecord, readParked, releaseOf } from './park.ts';
-import { ParkedKeys, replayedFrom } from './parked-keys.ts';
+import { ParkedKeys, type PlacedRecord, replayedFrom } from './parked-keys.ts';
 
 const at = (offset: number, partition = 0) => ({ topic: 'p', partition, offset });
 const from = (place: string): RecordHeader[] => [['keylane_replayed-from', Buffer.from(place)]];
-const back = (offset: number) => from(`p[0]@${offset}`);
+const placed = (offset: number, headers: RecordHeader[] = []): PlacedRecord => ({
+  topic: 't',
+  partition: 0,
+  offset,
+  headers,
+});
+const first = (offset: number): RecordHeader => ['keylane_parked-from', Buffer.from(`t[0]@${offset}`)];
+/** A record that comes back from this place of the park topic, consumed first at `rank`. */
+const back = (offset: number, rank = offset) => placed(100 + offset, [first(rank), ...from(`p[0]@${offset}`)]);
 
 describe('ParkedKeys', () => {
   test('only what comes back is handled, and the last one releases the key', () => {
     const keys = new ParkedKeys();
-    keys.failed('k', at(4));
-    keys.follows('k', at(6));
+    keys.parked('k', at(4), 4);
+    keys.parked('k', at(6), 6);
     expect([keys.size, keys.has('k'), keys.has('other'), keys.has(undefined)]).toEqual([1, true, false, false]);
-    expect([keys.mustFollow('k', []), keys.mustFollow('other', []), keys.mustFollow(undefined, [])]).toEqual([
-      ...[true, false, false],
-    ]);
-    expect([keys.mustFollow('k', back(4)), keys.releasedBy('k', back(4))]).toEqual([false, 4]);
+    expect([
+      keys.mustFollow('k', placed(9)),
+      keys.mustFollow('other', placed(9)),
+      keys.mustFollow(undefined, placed(9)),
+    ]).toEqual([...[true, false, false]]);
+    expect([keys.mustFollow('k', back(4)), keys.releasedBy('k', back(4).headers)]).toEqual([false, undefined]);
     keys.released('k', 4);
-    expect([keys.has('k'), keys.releasedBy('k', back(5))]).toEqual([true, undefined]);
-    expect([keys.mustFollow('k', back(6)), keys.releasedBy('k', back(6))]).toEqual([false, 6]);
-    expect([keys.releasedBy('k', []), keys.releasedBy(undefined, back(6))]).toEqual([undefined, undefined]);
+    expect([keys.has('k'), keys.releasedBy('k', back(5).headers)]).toEqual([true, undefined]);
+    expect([keys.mustFollow('k', back(6)), keys.releasedBy('k', back(6).headers)]).toEqual([false, 6]);
+    expect([keys.releasedBy('k', []), keys.releasedBy(undefined, back(6).headers)]).toEqual([undefined, undefined]);
     keys.released('k', 6);
-    expect([keys.size, keys.mustFollow('k', [])]).toEqual([0, false]);
+    expect([keys.size, keys.mustFollow('k', placed(9))]).toEqual([0, false]);
   });
 
-  test('with one that failed again, all that were parked before it follow once more', () => {
+  test('with one that failed again, all that come after it and were parked before it follow once more', () => {
     const keys = new ParkedKeys();
-    keys.failed('k', at(0));
-    keys.follows('k', at(1));
-    keys.failed('k', at(5), 0);
-    expect([keys.mustFollow('k', back(1)), keys.mustFollow('k', back(0)), keys.mustFollow('k', back(5))]).toEqual([
-      ...[true, true, false],
+    keys.parked('k', at(0), 0);
+    keys.parked('k', at(1), 1);
+    keys.parked('k', at(5), 0);
+    expect([keys.mustFollow('k', back(1)), keys.mustFollow('k', back(0)), keys.mustFollow('k', back(5, 0))]).toEqual([
+      ...[true, false, false],
     ]);
   });
 
   test('a release says nothing of what was parked after it was decided', () => {
     const keys = new ParkedKeys();
-    keys.failed('k', at(0));
-    keys.follows('k', at(3));
+    keys.parked('k', at(0), 0);
+    keys.parked('k', at(3), 3);
     keys.released('k', 0);
     keys.released('other', 9);
     expect(keys.has('k')).toBe(true);
@@ -49,11 +59,11 @@ describe('ParkedKeys', () => {
 
   test('a record that was replayed twice is handled twice, and nothing waits for it', () => {
     const keys = new ParkedKeys();
-    keys.failed('k', at(0));
-    keys.follows('k', at(1));
+    keys.parked('k', at(0), 0);
+    keys.parked('k', at(1), 1);
     expect([keys.mustFollow('k', back(0)), keys.mustFollow('k', back(0))]).toEqual([false, false]);
     keys.released('k', 1);
-    expect([keys.mustFollow('k', back(1)), keys.releasedBy('k', back(1))]).toEqual([false, undefined]);
+    expect([keys.mustFollow('k', back(1)), keys.releasedBy('k', back(1).headers)]).toEqual([false, undefined]);
   });
 
   test.each([
@@ -63,8 +73,8 @@ describe('ParkedKeys', () => {
     { what: 'no offset', headers: from('p[0]@') },
   ])('what says that it comes from $what follows', ({ headers }) => {
     const keys = new ParkedKeys();
-    keys.failed('k', at(0));
-    expect([keys.mustFollow('k', headers), keys.releasedBy('k', headers)]).toEqual([true, undefined]);
+    keys.parked('k', at(0), 0);
+    expect([keys.mustFollow('k', placed(9, headers)), keys.releasedBy('k', headers)]).toEqual([true, undefined]);
   });
 
   test('of a place that is said twice the last counts; names of topics may have brackets', () => {
@@ -76,7 +86,7 @@ describe('ParkedKeys', () => {
   });
 });
 
-/** A park topic of one partition, replayed as a tool would, by one that handles what `ParkedKeys` lets it. */
+/** A park topic of one partition, replayed in the order of its log, by one that handles what `ParkedKeys` lets it. */
 class World {
   readonly park: (ParkTopicRecord & { readonly name: string })[] = [];
   readonly handled: string[] = [];
@@ -84,23 +94,16 @@ class World {
   keys: ParkedKeys = new ParkedKeys();
   readonly #basis = { policy: RESOLVED.deadLetter, park: { topic: 'p' }, group: 'g' };
   readonly #replayed: Set<number> = new Set();
+  /** Of the source. */
+  #offset = 0;
 
   /** A record is next in its lane. */
   arrive(name: string, headers: readonly RecordHeader[] = []): void {
-    const record: KafkaRecord = {
-      ...{
-        topic: 't',
-        partition: 0,
-        offset: 7,
-        timestamp: 0,
-        leaderEpoch: 0,
-        key: Buffer.from('k'),
-        value: Buffer.from(name),
-        headers,
-      },
-    };
+    this.#offset += 1;
+    const place = { topic: 't', partition: 0, offset: this.#offset, timestamp: 0, leaderEpoch: 0 };
+    const record: KafkaRecord = { ...place, key: Buffer.from('k'), value: Buffer.from(name), headers };
     const error = new HandlerError({ ...record, attempt: 1 }, new Error('no'));
-    if (this.keys.mustFollow('k', headers)) this.#append(name, followingRecordOf(this.#basis, record, 'k').headers);
+    if (this.keys.mustFollow('k', record)) this.#append(name, followingRecordOf(this.#basis, record, 'k').headers);
     else if (this.bad.has(name)) this.#append(name, failedRecordOf(this.#basis, record, error, 0, 'k').headers);
     else {
       this.handled.push(name);
@@ -115,15 +118,13 @@ class World {
     for (const record of this.park) readParked(record, () => this.keys);
   }
 
-  /** What was not replayed so far, in its order, as it is produced again. */
+  /** What was not replayed so far, as it is produced again. */
   due(): { name: string; headers: RecordHeader[] }[] {
-    const orderOf = ({ headers, offset }: ParkTopicRecord) =>
-      Number(new Map(headers).get('keylane_park-order')?.toString() ?? offset);
     const due = this.park.filter(({ name, offset }) => name !== 'released' && !this.#replayed.has(offset));
     for (const { offset } of due) this.#replayed.add(offset);
-    return due
-      .sort((a, b) => orderOf(a) - orderOf(b))
-      .map(({ name, headers, offset }) => ({ name, headers: [...withoutDeadLetterHeaders(headers), ...back(offset)] }));
+    return due.map(({ name, headers, offset }) => {
+      return { name, headers: [...withoutDeadLetterHeaders(headers), ...from(`p[0]@${offset}`)] };
+    });
   }
 
   #append(name: string, headers: readonly RecordHeader[]): void {
@@ -144,7 +145,7 @@ describe('a parked key', () => {
     world.reread();
     world.arrive('2', two?.headers);
     world.bad.clear();
-    for (const { name, headers } of world.due()) world.arrive(name, headers);
+    while (world.keys.size > 0) for (const { name, headers } of world.due()) world.arrive(name, headers);
     world.arrive('4');
     expect([world.handled, world.keys.size]).toEqual([['1', '2', '3', '4'], 0]);
   });
@@ -164,7 +165,7 @@ describe('a parked key', () => {
         world.arrive(`${next}`);
       };
       for (let step = 0; step < 8; step += 1) arrive();
-      while (world.keys.size > 0 && rounds < 20) {
+      while (world.keys.size > 0 && rounds < 50) {
         rounds += 1;
         if (rounds > 4) world.bad.clear();
         for (const { name, headers } of world.due()) {

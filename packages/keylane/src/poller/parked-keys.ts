@@ -2,28 +2,31 @@
  * Which keys of one partition are parked, and what a record of such a key has to do. Pure.
  *
  * A key is parked from its first exhausted record on. All its later records follow into the park topic, in order, and
- * are produced again from there in that order. A record that comes back so is handled, unless one of its key failed
- * after it was parked: then that one has to come first. With the last one that was parked the key is released.
+ * are produced again from there in that order. A record that comes back so is handled, unless an earlier one of its key
+ * is parked behind it: one that failed again when it came back has to come first, and all that were behind it have to
+ * follow it once more. What is earlier is told by where a record was consumed first, which it carries with it. With the
+ * last one that was parked the key is released.
  *
- * What is parked again lies behind records that arrived meanwhile and yet comes before them. So each keeps the offset
- * it had when it was parked first as its order, and neither a replay nor the release goes by where it lies.
- *
- * Invariant: nothing of a parked key is handled but what comes back from the park topic, in its order there.
+ * Invariant: nothing of a parked key is handled but what comes back from the park topic, the earliest first.
  */
-import type { RecordHeader } from '../wire/record.ts';
-import type { PartitionOffset, TopicPartition } from './client.ts';
-import { KEYLANE } from './dead-letter-headers.ts';
+import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
+import { type PartitionOffset, partitionName, type TopicPartition } from './client.ts';
+import { KEYLANE, textHeader } from './dead-letter-headers.ts';
+
+/** What it takes to know a record by: its place, and what it carries with it. */
+export type PlacedRecord = Pick<KafkaRecord, 'topic' | 'partition' | 'offset' | 'headers'>;
 
 /** Where a parked key's records lie in the park topic. */
 interface ParkedKey extends TopicPartition {
-  /** The offset of the record that failed last; what was parked before it waits until one was handled since. */
-  readonly from: number;
-  /** The highest order of its records. */
+  /** The offset of the record parked last, and its rank. */
   readonly last: number;
+  readonly rank: number;
+  /**
+   * The records that are earlier than some that were parked before them; of those behind one of them none is earlier.
+   * Ranks and offsets grow.
+   */
+  readonly turns: readonly { readonly offset: number; readonly rank: number }[];
 }
-
-/** Below every offset. */
-const NONE_FAILED = -1;
 
 export class ParkedKeys {
   /** False until the park topic was read: until then nothing may be handed out. */
@@ -38,44 +41,36 @@ export class ParkedKeys {
     return key !== undefined && this.#keys.has(key);
   }
 
-  /** A record of this key was exhausted, and lies here in the park topic. */
-  failed(key: string, { topic, partition, offset }: PartitionOffset, order: number = offset): void {
-    const last = Math.max(this.#keys.get(key)?.last ?? order, order);
-    this.#keys.set(key, { topic, partition, from: offset, last });
+  /** A record of this key was exhausted, or followed one that was, and lies here in the park topic. */
+  parked(key: string, { topic, partition, offset }: PartitionOffset, rank: number): void {
+    const known = this.#keys.get(key);
+    let turns = known?.turns ?? [];
+    if (known !== undefined && rank < known.rank)
+      turns = [...turns.filter((turn) => turn.rank < rank), { offset, rank }];
+    this.#keys.set(key, { topic, partition, last: offset, rank, turns });
   }
 
-  /** Another record of the key followed it there; the one that failed may be deleted by now. */
-  follows(key: string, at: PartitionOffset, order: number = at.offset): void {
-    const parked = this.#keys.get(key);
-    if (parked === undefined) this.failed(key, at, order);
-    else this.#keys.set(key, { ...parked, last: Math.max(parked.last, order) });
-  }
-
-  /** All up to this place in the order was handled: the key goes on, or, where more is parked, the next may come. */
+  /** All that was parked up to this offset was handled. */
   released(key: string, upTo: number): void {
     const parked = this.#keys.get(key);
-    if (parked === undefined) return;
-    if (parked.last <= upTo) this.#keys.delete(key);
-    else this.#keys.set(key, { ...parked, from: NONE_FAILED });
+    if (parked !== undefined && parked.last <= upTo) this.#keys.delete(key);
   }
 
   /** Whether a record of the key has to follow into the park topic, instead of being handled. */
-  mustFollow(key: string | undefined, headers: readonly RecordHeader[]): boolean {
+  mustFollow(key: string | undefined, record: PlacedRecord): boolean {
     const parked = key === undefined ? undefined : this.#keys.get(key);
     if (parked === undefined) return false;
-    const back = replayedFrom(headers);
-    return !isOf(parked, back) || back.offset < parked.from;
+    const back = replayedFrom(record.headers);
+    if (!isOf(parked, back)) return true;
+    const rank = rankOf(record);
+    return parked.turns.some((turn) => turn.offset > back.offset && turn.rank < rank);
   }
 
-  /**
-   * The order up to which the key is done with once this record is, where the park topic has to say so: it is the last
-   * one, or the first that was handled since one failed. `undefined` for all others.
-   */
+  /** The park topic's offset up to which the key is done with once this record is; `undefined` where more is parked. */
   releasedBy(key: string | undefined, headers: readonly RecordHeader[]): number | undefined {
     const parked = key === undefined ? undefined : this.#keys.get(key);
-    if (parked === undefined || !isOf(parked, replayedFrom(headers))) return undefined;
-    const order = parkOrder(headers, parked.topic);
-    return order !== undefined && (order >= parked.last || parked.from !== NONE_FAILED) ? order : undefined;
+    const back = parked && replayedFrom(headers);
+    return parked !== undefined && isOf(parked, back) && back.offset === parked.last ? back.offset : undefined;
   }
 }
 
@@ -83,17 +78,25 @@ const PLACE = /^(.+)\[(\d+)\]@(\d+)$/;
 
 /** Where a record that was produced again lay before; `undefined` for any other. */
 export function replayedFrom(headers: readonly RecordHeader[]): PartitionOffset | undefined {
-  const said = headers.findLast(([name]) => name === KEYLANE.replayedFrom)?.[1].toString();
-  const [, topic, partition, offset] = PLACE.exec(said ?? '') ?? [];
-  return topic === undefined ? undefined : { topic, partition: Number(partition), offset: Number(offset) };
+  return placeIn(headers, KEYLANE.replayedFrom);
 }
 
-/** The order of a record that comes back from this park topic: where it lay first. `undefined` for any other. */
-export function parkOrder(headers: readonly RecordHeader[], topic: string): number | undefined {
-  const back = replayedFrom(headers);
-  if (back?.topic !== topic) return undefined;
-  const said = headers.findLast(([name]) => name === KEYLANE.parkOrder)?.[1].toString();
-  return said === undefined ? back.offset : Number(said);
+/** Its place among the records of its key: the offset at which it was consumed first. */
+export function rankOf({ topic, partition, offset, headers }: PlacedRecord): number {
+  const first = placeIn(headers, KEYLANE.parkedFrom);
+  // One that was parked elsewhere begins anew here.
+  return first?.topic === topic && first.partition === partition ? first.offset : offset;
+}
+
+/** Says where a record was consumed first, for as long as it is parked and comes back. */
+export function rankHeader(record: PlacedRecord): RecordHeader {
+  return textHeader(KEYLANE.parkedFrom, `${partitionName(record)}@${rankOf(record)}`);
+}
+
+function placeIn(headers: readonly RecordHeader[], header: string): PartitionOffset | undefined {
+  const said = headers.findLast(([name]) => name === header)?.[1].toString();
+  const [, topic, partition, offset] = PLACE.exec(said ?? '') ?? [];
+  return topic === undefined ? undefined : { topic, partition: Number(partition), offset: Number(offset) };
 }
 
 function isOf(parked: ParkedKey, back: PartitionOffset | undefined): back is PartitionOffset {

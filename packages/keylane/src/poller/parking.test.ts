@@ -81,7 +81,7 @@ describe('Parking', () => {
     await turn();
     reads[0]?.onRecord(parkedRecord(1, 7, 'follows'));
     await answer();
-    expect(one.parked?.mustFollow('k', [])).toBe(true);
+    expect(one.parked?.mustFollow('k', { topic: 't', partition: 1, offset: 9, headers: [] })).toBe(true);
   });
 
   test('a topic that cannot be read: a warning, another try, and nothing handed out meanwhile', async () => {
