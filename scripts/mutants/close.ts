@@ -45,15 +45,4 @@ export const CLOSE: readonly Mutant[] = [
       ],
     ],
   },
-  {
-    name: 'commit-that-was-not-sent-is-awaited',
-    breaks: 'what throws is not under way',
-    changes: [
-      [
-        'poller/committer.ts',
-        'this.#parts.client.commit(',
-        'this.#inFlight = { offsets: new Map(), waiting: [] }; this.#parts.client.commit(',
-      ],
-    ],
-  },
 ];
