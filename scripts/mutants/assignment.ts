@@ -24,7 +24,7 @@ export const ASSIGNMENT: readonly Mutant[] = [
   {
     name: 'drain-does-not-wait',
     breaks: 'what runs is settled before its partition is given back',
-    changes: [['poller/assignment.ts', '(this.#closed || inFlight() === 0) && done();', 'done();']],
+    changes: [['poller/assignment.ts', '(this.#closed || inFlight() === 0 || needless()) && done();', 'done();']],
   },
   {
     name: 'no-flush-before-unassign',

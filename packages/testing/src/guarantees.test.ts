@@ -217,6 +217,7 @@ describe('CommitNeverAhead', () => {
     { name: 'back after a truncation', log: '+a0 +a1 .a0 .a1 =2 ^0 +b0 .b0 =1' },
     { name: 'past records made anew, without knowing', log: '+a0/0 +a1/0 .a0/0 .a1/0 ^1 +a1/1 =2/0 =1/1' },
     { name: 'back to where a reset went', log: '+a0 .a0 =1 <0 =0' },
+    { name: 'back to where a reset went, after one that was under way', log: '+a0 .a0 =1 <0 =1 =0' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new CommitNeverAhead(), log)).toEqual([]));
 
   test.each([
@@ -276,10 +277,11 @@ describe('CommitNeverAhead', () => {
       log: '+a0/0 +a1/0 .a0/0 .a1/0 =2/0 ^1 =0/1',
       violation: 't[0] was committed at 0 after 2',
     },
+    { name: 'back to a reset twice', log: '+a0 .a0 =1 <0 =0 =1 =0', violation: 't[0] was committed at 0 after 1' },
     {
       name: 'back further than a reset went',
       log: '+a0 +a1 .a0 .a1 =2 <1 =0',
-      violation: 't[0] was committed at 0 after 1',
+      violation: 't[0] was committed at 0 after 2',
     },
     { name: 'back', log: '+a0 +a1 .a0 .a1 =2 =1', violation: 't[0] was committed at 1 after 2' },
     {

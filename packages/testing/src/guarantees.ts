@@ -206,14 +206,16 @@ function placeOf(offsets: readonly number[], offset: number): number {
 }
 
 /**
- * No committed offset lies past a record that is not completed, and none goes back. One that does not know of a
- * truncation yet counts the records that were there before.
+ * No committed offset lies past a record that is not completed, and none goes back, but to a truncation or, once, to
+ * where a reset sent the consumer. One that does not know of a truncation yet counts the records that were there.
  */
 export class CommitNeverAhead implements Guarantee {
   readonly name = 'commit never ahead';
   readonly #open: OpenRecords = new OpenRecords();
   readonly #truncations: Truncations = new Truncations();
   readonly #committed: Map<string, At & Required<Known>> = new Map();
+  /** Where resets went that no commit has followed yet: one that was sent before may still come. */
+  readonly #resets: Map<string, number> = new Map();
   readonly #violations: string[] = [];
 
   on(entry: LogEntry): void {
@@ -221,22 +223,25 @@ export class CommitNeverAhead implements Guarantee {
     this.#truncations.on(entry);
     const place = placeName(entry);
     if (entry.kind === 'committed') this.#onCommitted(place, this.#truncations.known(entry), this.#open.of(entry));
-    else if (entry.kind === 'reset') {
-      const before = this.#committed.get(place);
-      if (before !== undefined && before.offset > entry.offset)
-        this.#committed.set(place, { ...before, offset: entry.offset });
-    }
+    else if (entry.kind === 'reset') this.#resets.set(place, Math.min(entry.offset, this.#resetOf(place)));
   }
 
   violations(): readonly string[] {
     return this.#violations;
   }
 
+  #resetOf(place: string): number {
+    return this.#resets.get(place) ?? Number.POSITIVE_INFINITY;
+  }
+
   #onCommitted(place: string, committed: At & Required<Known>, open: ReadonlySet<number>): void {
     const { offset, epoch } = committed;
     const before = this.#committed.get(place) ?? { offset: 0, epoch: 0 };
-    if (offset < this.#truncations.kept(place, before.offset, before.epoch, epoch))
-      this.#violations.push(`${place} was committed at ${offset} after ${before.offset}`);
+    if (offset < this.#truncations.kept(place, before.offset, before.epoch, epoch)) {
+      if (offset < this.#resetOf(place))
+        this.#violations.push(`${place} was committed at ${offset} after ${before.offset}`);
+      this.#resets.delete(place);
+    }
     this.#committed.set(place, committed);
     // The log's offsets are produced in order, so the first open one is the lowest.
     const [first] = open;
