@@ -37,7 +37,7 @@ export class Instance {
   readonly #world: World;
   readonly #options: ResolvedOptions;
   readonly #runs: Runs;
-  readonly #breakerWatch: BreakerWatch = new BreakerWatch();
+  readonly #breakerWatch: BreakerWatch;
   #consumer: RunningConsumer | undefined = undefined;
   #closing = false;
   #closingSince = 0;
@@ -53,6 +53,7 @@ export class Instance {
     const process = new FakeProcess(clock);
     this.#process = process;
     this.#runs = new Runs({ ...world, client: () => this.client });
+    this.#breakerWatch = new BreakerWatch(this.#runs.completed);
     this.client = new FakeClient({
       ...world,
       inbox: process.inbox,
