@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'broker',
           pool,
-          include: ['packages/*/test/**/*.test.ts'],
+          include: ['{packages,examples}/*/test/**/*.test.ts'],
           globalSetup: ['scripts/test-brokers.ts'],
           testTimeout: 90_000,
           hookTimeout: 60_000,

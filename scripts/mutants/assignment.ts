@@ -110,6 +110,17 @@ export const ASSIGNMENT: readonly Mutant[] = [
     changes: [['poller/partition.ts', "if (this.state === 'closed') return;", '']],
   },
   {
+    name: 'rewind-does-not-wait',
+    breaks: 'what runs has settled before its partition is read again',
+    changes: [
+      [
+        'poller/assignment.ts',
+        'await this.#settle([before], options.drainTimeoutMs, () => before.leaving);',
+        'if (options.drainTimeoutMs < 0) return;',
+      ],
+    ],
+  },
+  {
     name: 'empty-rebalance-unanswered',
     breaks: 'every rebalance is answered, also an empty one',
     changes: [
@@ -123,7 +134,14 @@ export const ASSIGNMENT: readonly Mutant[] = [
   {
     name: 'close-does-not-await-the-rebalance',
     breaks: 'a close lets the rebalance under way end first',
-    changes: [['poller/pipeline.ts', 'await this.assignment.settled();', '']],
+    changes: [
+      ['poller/pipeline.ts', 'await steps.runWithin(drainTimeoutMs, undefined, () => this.assignment.settled());', ''],
+      [
+        'poller/pipeline.ts',
+        "steps.runWithin(STEP_MS, 'the answer to a rebalance', () => this.assignment.settled()),",
+        '',
+      ],
+    ],
   },
   {
     name: 'close-leaves-a-drain-behind',
@@ -133,7 +151,7 @@ export const ASSIGNMENT: readonly Mutant[] = [
   {
     name: 'second-close-closes-again',
     breaks: 'a second close awaits the first',
-    changes: [['consumer.ts', 'this.#closing ??= (async', 'this.#closing = (async']],
+    changes: [['consumer.ts', 'if (this.#closing !== undefined) return this.#closing;', '']],
   },
   {
     name: 'pause-forgotten-in-a-rebalance',

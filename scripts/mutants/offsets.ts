@@ -83,7 +83,7 @@ export const OFFSETS: readonly Mutant[] = [
     changes: [
       [
         'poller/committer.ts',
-        "      this.#parts.events.emit('warning', error);\n      this.#answered(false);",
+        "      this.#parts.events.emit('warning', error);\n      this.#giveUp(false);",
         "      this.#parts.events.emit('warning', error);",
       ],
     ],
@@ -123,5 +123,44 @@ export const OFFSETS: readonly Mutant[] = [
         'this.#head = this.#tail; this.version += 1;\n  }',
       ],
     ],
+  },
+  {
+    name: 'later-leader-cuts-nothing-off',
+    breaks: 'records that were made anew run',
+    changes: [['poller/known-log.ts', 'if (leaderEpoch > this.leaderEpoch) return true;', '']],
+  },
+  {
+    name: 'cut-does-not-lower-the-commit',
+    breaks: 'what was cut off is not committed any more',
+    changes: [
+      ['poller/partition.ts', 'const offset = Math.min(committable, this.#cut);', 'const offset = committable;'],
+    ],
+  },
+  {
+    name: 'commit-without-its-leader-epoch',
+    breaks: 'a log that was cut off while nobody consumed it is noticed',
+    changes: [
+      [
+        'poller/partition.ts',
+        'const leaderEpoch = this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch;',
+        'const leaderEpoch = undefined;',
+      ],
+    ],
+  },
+  {
+    name: 'no-doubt-of-the-log-below',
+    breaks: 'a log that was cut off while nobody consumed it is noticed',
+    changes: [
+      [
+        'poller/known-log.ts',
+        'return !this.#begun && this.leaderEpoch >= 0 && leaderEpoch > this.leaderEpoch;',
+        'return leaderEpoch > 1_000;',
+      ],
+    ],
+  },
+  {
+    name: 'offset-map-of-what-was-cut-off',
+    breaks: 'records that were made anew run',
+    changes: [['poller/partition.ts', 'this.tracker.forgetRestored();', 'void this.tracker;']],
   },
 ];

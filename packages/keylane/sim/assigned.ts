@@ -1,7 +1,7 @@
 /**
  * A partition as one client fetches it: where it stands, what comes next, and what it may bring once more.
  */
-import type { ClientRecord, Watermarks } from '../src/poller/client.ts';
+import type { ClientRecord, PartitionOffset, Watermarks } from '../src/poller/client.ts';
 import { type FakePartition, placeOf } from './fake-cluster.ts';
 
 export class Assigned {
@@ -12,25 +12,29 @@ export class Assigned {
   /** Where it began. */
   #start: number;
   #position: number;
-  #leaderEpoch: number;
+  /** Of the last record taken; without it the client cannot tell a log that was cut off. */
+  #leaderEpoch: number | undefined = undefined;
   #endTold = -1;
+  readonly #onReset: (offset: number) => void;
 
-  constructor(at: FakePartition, start: number) {
+  /** @param onReset it was past the end of the log, and begins again here */
+  constructor(at: FakePartition, start: number, onReset: (offset: number) => void) {
     this.at = at;
     this.#start = start;
     this.#position = start;
-    this.#leaderEpoch = at.leaderEpoch;
+    this.#onReset = onReset;
   }
 
   /** Asks the broker; false while this partition is paused. */
   fetches(): boolean {
     if (this.paused) return false;
-    const { low, end, epochs, leaderEpoch } = this.at;
+    const { low, end, epochs } = this.at;
     this.watermarks = { low, high: end };
     // A new leader may have less than we were given: then it goes on where they part.
-    for (; this.#leaderEpoch < leaderEpoch; this.#leaderEpoch += 1) {
-      this.#position = Math.min(this.#position, epochs[this.#leaderEpoch] as number);
-      this.#start = Math.min(this.#start, this.#position);
+    this.#back(Math.min(this.#position, ...epochs.slice(this.#leaderEpoch ?? epochs.length)));
+    if (this.#position > end) {
+      this.#back(low);
+      this.#onReset(low);
     }
     this.#position = Math.max(this.#position, low);
     return true;
@@ -39,6 +43,7 @@ export class Assigned {
   seek(offset: number): void {
     this.#start = offset;
     this.#position = offset;
+    this.#leaderEpoch = undefined;
     this.#endTold = -1;
   }
 
@@ -49,8 +54,16 @@ export class Assigned {
     if (next === records.length) return [];
     const first = again === 0 ? next : Math.max(placeOf(records, this.#start), next - again);
     const run = records.slice(first, first + count);
-    this.#position = Math.max(this.#position, (run.at(-1) as ClientRecord).offset + 1);
+    const last = run.at(-1) as ClientRecord;
+    this.#position = Math.max(this.#position, last.offset + 1);
+    this.#leaderEpoch = Math.max(this.#leaderEpoch ?? 0, last.leaderEpoch as number);
     return run;
+  }
+
+  /** What came before that does not come once more. */
+  #back(offset: number): void {
+    if (offset < this.#position) this.#start = offset;
+    this.#position = offset;
   }
 
   /** Whether it was read to its end now, for the first time. */
@@ -61,4 +74,12 @@ export class Assigned {
     this.#position = Math.max(this.#position, end);
     return true;
   }
+}
+
+/** Where those end that were read to their end since that was told last. */
+export function endsOf(all: Iterable<Assigned>): PartitionOffset[] {
+  return [...all].flatMap((assigned) => {
+    const { topic, partition, end } = assigned.at;
+    return assigned.endsNow() ? [{ topic, partition, offset: end }] : [];
+  });
 }

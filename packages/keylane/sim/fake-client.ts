@@ -14,9 +14,10 @@ import type {
   Watermarks,
 } from '../src/poller/client.ts';
 import type { Clock } from '../src/poller/clock.ts';
-import { Assigned } from './assigned.ts';
-import { type FakeCluster, nameOf } from './fake-cluster.ts';
+import { Assigned, endsOf } from './assigned.ts';
+import { type FakeCluster, nameOf, statisticsOf } from './fake-cluster.ts';
 import { FakeCommits, kafkaError } from './fake-commits.ts';
+import { FakeFaults } from './fake-faults.ts';
 import { CODES, type FakeGroup, type GroupMember, type MemberSide } from './fake-group.ts';
 import type { Random } from './random.ts';
 import type { Weather } from './weather.ts';
@@ -38,10 +39,15 @@ export interface ClientParts {
   /** The network, which goes on when the process does not. */
   readonly network: Clock;
   readonly onAssigned: (at: TopicPartition) => void;
+  /** Reading goes on from another offset: because it was told to, or because it was past the end of the log. */
+  readonly onSought: (at: TopicPartition) => void;
+  readonly onReset: (at: TopicPartition, offset: number) => void;
   /** These are no longer ours; since when the group has waited for them, where it has. */
   readonly onGivenBack: (names: readonly string[], askedAt: number | undefined) => void;
   /** The client leaves the group; since when a rebalance has waited for its answer, where one does. */
   readonly onDisconnect: (askedAt: number | undefined) => void;
+  /** It was to leave, and never will by itself. */
+  readonly onHung: () => void;
   readonly onViolation: (text: string) => void;
 }
 
@@ -51,6 +57,7 @@ export class FakeClient implements Client, MemberSide {
   askedForRecordsAt = 0;
   connected = true;
   readonly assigned: Map<string, Assigned> = new Map();
+  readonly faults: FakeFaults;
   readonly #parts: ClientParts;
   readonly #commits: FakeCommits;
   #listener: ClientListener | undefined = undefined;
@@ -64,6 +71,7 @@ export class FakeClient implements Client, MemberSide {
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.faults = new FakeFaults(parts);
     this.#commits = new FakeCommits({
       ...parts,
       send: (callback) => this.#send(callback),
@@ -90,12 +98,13 @@ export class FakeClient implements Client, MemberSide {
   consume(recordsMax: number, done: OnConsumed): void {
     const { random, inbox } = this.#parts;
     this.askedForRecordsAt = inbox.now();
+    this.faults.check('consume');
     this.#later(3, () => {
       // What is served while records are taken may be told before them or after, whenever it was served.
       const servesFirst = random.chance(0.5);
       if (servesFirst) this.#serve();
       const records = this.#unanswered === undefined ? this.#fetch(recordsMax) : [];
-      const ends = this.#unanswered === undefined ? this.#ends() : [];
+      const ends = this.#unanswered === undefined ? endsOf(this.assigned.values()) : [];
       if (!servesFirst) this.#serve();
       this.#later(random.chance(0.1) ? 20 : 2, () => done(undefined, records, ends));
     });
@@ -109,7 +118,12 @@ export class FakeClient implements Client, MemberSide {
         if (fails) return reject(kafkaError(14));
         const known = partitions.map((at) => cluster.get(at)).filter(({ committed }) => committed >= 0);
         resolve(
-          known.map(({ topic, partition, committed, metadata }) => ({ topic, partition, offset: committed, metadata })),
+          known.map(({ committed, committedEpoch, metadata, ...at }) => ({
+            ...topicPartition(at),
+            offset: committed,
+            metadata,
+            leaderEpoch: committedEpoch,
+          })),
         );
       });
     });
@@ -120,18 +134,20 @@ export class FakeClient implements Client, MemberSide {
   }
 
   assign(partitions: readonly (TopicPartition & { readonly offset?: number })[]): void {
-    const { cluster, onAssigned } = this.#parts;
+    const { cluster, onAssigned, onReset } = this.#parts;
+    this.faults.check('assign');
     if (!this.#answer('assign', partitions)) return;
     for (const { offset, ...topicPartition } of partitions) {
       const at = cluster.get(topicPartition);
       const start = offset ?? Math.max(0, at.committed);
-      this.assigned.set(at.name, new Assigned(at, start));
+      this.assigned.set(at.name, new Assigned(at, start, (low) => onReset(topicPartition, low)));
       onAssigned(topicPartition);
     }
     this.wake();
   }
 
   unassign(partitions: readonly TopicPartition[]): void {
+    this.faults.check('unassign');
     const askedAt = this.#unanswered?.kind === 'revoke' ? this.#askedAt : undefined;
     if (!this.#answer('revoke', partitions)) return;
     const names = partitions.map(nameOf);
@@ -139,25 +155,32 @@ export class FakeClient implements Client, MemberSide {
     this.#parts.onGivenBack(names, askedAt);
   }
 
-  seek(offset: PartitionOffset): Promise<void> {
+  async seek(offset: PartitionOffset): Promise<void> {
+    this.faults.check('seek');
     return new Promise((resolve) => {
       this.#later(5, () => {
-        for (const assigned of this.#own([offset], 'read again')) assigned.seek(offset.offset);
+        for (const assigned of this.#own([offset], 'read again')) {
+          assigned.seek(offset.offset);
+          this.#parts.onSought(offset);
+        }
         this.#later(2, resolve);
       });
     });
   }
 
   pause(partitions: readonly TopicPartition[]): void {
+    this.faults.check('pause');
     for (const assigned of this.#own(partitions, 'paused')) assigned.paused = true;
   }
 
   resume(partitions: readonly TopicPartition[]): void {
+    this.faults.check('resume');
     for (const assigned of this.#own(partitions, 'resumed')) assigned.paused = false;
     this.wake();
   }
 
   commit(offsets: readonly CommittedOffset[]): void {
+    this.faults.check('commit');
     const generation = this.#generation;
     const { member } = this;
     this.#own(offsets, 'committed');
@@ -170,6 +193,7 @@ export class FakeClient implements Client, MemberSide {
     const { group, inbox, random, onGivenBack, onDisconnect } = this.#parts;
     onDisconnect(this.#unanswered && this.#askedAt);
     this.connected = false;
+    if (this.faults.leavingHangs) return new Promise(() => this.#parts.onHung());
     const names = [...this.assigned.keys()];
     this.assigned.clear();
     onGivenBack(names, undefined);
@@ -217,7 +241,8 @@ export class FakeClient implements Client, MemberSide {
     const answers = this.#answers;
     this.#answers = [];
     for (const answer of answers) this.#later(2, answer);
-    if (this.#parts.random.chance(0.02)) this.#later(2, () => this.#statistics());
+    if (this.#parts.random.chance(0.02))
+      this.#later(2, () => this.#listener?.onStatistics(statisticsOf(this.#parts.cluster)));
     if (this.#unanswered !== undefined) return;
     const next = this.#rebalances.shift();
     if (next === undefined) return;
@@ -289,22 +314,6 @@ export class FakeClient implements Client, MemberSide {
     const { name, records } = random.pick([...cluster.partitions.values()]);
     const record = records.length === 0 ? undefined : random.pick(records);
     return record === undefined || this.assigned.has(name) ? [] : [record];
-  }
-
-  #ends(): PartitionOffset[] {
-    const ends: PartitionOffset[] = [];
-    for (const assigned of this.assigned.values()) {
-      if (assigned.endsNow()) ends.push({ ...topicPartition(assigned.at), offset: assigned.at.end });
-    }
-    return ends;
-  }
-
-  #statistics(): void {
-    const { cluster } = this.#parts;
-    const places = [...cluster.partitions.values()];
-    this.#listener?.onStatistics(
-      places.map((at) => ({ ...topicPartition(at), endOffset: at.end, fetchedRecords: 0, fetchedBytes: 0 })),
-    );
   }
 
   /** Something of this client's own happens a little later, in its process. */

@@ -2,7 +2,7 @@
  * The brokers in memory: each partition's log, with holes, markers, retention and truncation, and what the group
  * committed in it.
  */
-import type { ClientRecord, TopicPartition } from '../src/poller/client.ts';
+import type { ClientRecord, PartitionStatistics, TopicPartition } from '../src/poller/client.ts';
 
 export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
@@ -19,6 +19,8 @@ export interface FakePartition extends TopicPartition {
   readonly epochs: number[];
   /** -1 where nothing is. */
   committed: number;
+  /** What its committer knew; undefined where it did not say. */
+  committedEpoch: number | undefined;
   metadata: string;
 }
 
@@ -29,7 +31,7 @@ export class FakeCluster {
     const places = Object.entries(topics).flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     );
-    const empty = { low: 0, end: 0, leaderEpoch: 0, committed: -1, metadata: '' };
+    const empty = { low: 0, end: 0, leaderEpoch: 0, committed: -1, committedEpoch: undefined, metadata: '' };
     const lists = () => ({ records: [] as ClientRecord[], epochs: [] as number[] });
     this.partitions = new Map(places.map((at) => [nameOf(at), { ...at, ...empty, ...lists(), name: nameOf(at) }]));
   }
@@ -59,13 +61,12 @@ export class FakeCluster {
     at.records.splice(0, placeOf(at.records, at.low));
   }
 
-  /** Loses every record from `end` on: another leader goes on without them. */
+  /** Loses every record from `end` on: another leader goes on without them. What is committed stays as it is. */
   truncate(at: FakePartition, end: number): void {
     at.records.length = placeOf(at.records, end);
     at.end = end;
     at.epochs.push(end);
     at.leaderEpoch += 1;
-    if (at.committed > end) Object.assign(at, { committed: end, metadata: '' });
   }
 }
 
@@ -79,4 +80,11 @@ export function placeOf(records: readonly ClientRecord[], offset: number): numbe
     else high = middle;
   }
   return low;
+}
+
+/** What a client's statistics say of all partitions. */
+export function statisticsOf({ partitions }: FakeCluster): PartitionStatistics[] {
+  return [...partitions.values()].map(({ topic, partition, end, leaderEpoch }) => {
+    return { topic, partition, endOffset: end, leaderEpoch, fetchedRecords: 0, fetchedBytes: 0 };
+  });
 }

@@ -3,7 +3,7 @@
  * send one while another is in flight, or with more metadata than a broker takes.
  */
 import { KafkaError } from '../src/errors.ts';
-import type { CommitAnswer, CommittedOffset } from '../src/poller/client.ts';
+import type { CommitAnswer, CommittedOffset, PartitionOffset } from '../src/poller/client.ts';
 import type { Clock } from '../src/poller/clock.ts';
 import { nameOf } from './fake-cluster.ts';
 import { METADATA_MAX } from './fake-group.ts';
@@ -45,7 +45,7 @@ export class FakeCommits {
   send(offsets: readonly CommittedOffset[], take: (offsets: readonly CommittedOffset[]) => number | undefined): void {
     const { random, weather, inbox, send } = this.#parts;
     this.#check(offsets);
-    const what = JSON.stringify(offsets);
+    const what = JSON.stringify(offsets.map(placeAndOffset));
     this.#inFlight = { at: inbox.now(), what };
     if (random.chance(weather.answerLost)) return;
     send(() => {
@@ -54,8 +54,9 @@ export class FakeCommits {
       const taken = passing === undefined ? offsets : partly ? offsets.slice(1) : [];
       const code = take(taken);
       if (random.chance(weather.answerLost)) return;
-      const answers = offsets.map((offset): CommitAnswer => {
-        const refused = code ?? (taken.includes(offset) ? undefined : passing);
+      const answers = offsets.map((sent): CommitAnswer => {
+        const refused = code ?? (taken.includes(sent) ? undefined : passing);
+        const offset = placeAndOffset(sent);
         return refused === undefined ? offset : { ...offset, error: kafkaError(refused) };
       });
       const whole = code ?? (partly ? undefined : passing);
@@ -67,8 +68,7 @@ export class FakeCommits {
   /** The consumer has the answer to a commit of these. */
   told(answers: readonly CommitAnswer[]): void {
     // Nobody can tell the answers to two commits of the same offsets apart, nor has to.
-    if (this.#inFlight?.what === JSON.stringify(answers.map(({ error: _, ...offset }) => offset)))
-      this.#inFlight = undefined;
+    if (this.#inFlight?.what === JSON.stringify(answers.map(placeAndOffset))) this.#inFlight = undefined;
   }
 
   #check(offsets: readonly CommittedOffset[]): void {
@@ -95,6 +95,11 @@ export class FakeCommits {
     this.#late += 1;
     return LATE_MS;
   }
+}
+
+/** All that an answer names: no metadata. */
+function placeAndOffset({ topic, partition, offset }: PartitionOffset): PartitionOffset {
+  return { topic, partition, offset };
 }
 
 export function kafkaError(kafkaCode: number): KafkaError {

@@ -120,9 +120,12 @@ export class FakeGroup {
       const partition = cluster.get(offset);
       if (this.owners.get(partition.name) !== member)
         onViolation(`${partition.name} was committed at ${offset.offset} by a member that does not own it`);
-      if (offset.offset > partition.end)
+      // Who does not know the last leader may have had more than there is now.
+      if (offset.offset > partition.end && (offset.leaderEpoch ?? partition.leaderEpoch) === partition.leaderEpoch)
         onViolation(`${partition.name} was committed at ${offset.offset}, past its end ${partition.end}`);
-      Object.assign(partition, { committed: offset.offset, metadata: offset.metadata });
+      partition.committed = offset.offset;
+      partition.committedEpoch = offset.leaderEpoch;
+      partition.metadata = offset.metadata;
       onCommitted(offset);
     }
     return undefined;

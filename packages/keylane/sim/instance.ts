@@ -2,7 +2,9 @@
  * One instance of the application: a process with a real consumer in it, on a fake client and fake threads.
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
+import { OffsetError } from '../src/errors.ts';
 import type { ResolvedOptions } from '../src/options.ts';
+import type { TopicPartition } from '../src/poller/client.ts';
 import type { Lane } from '../src/poller/lane.ts';
 import { BreakerWatch } from './breaker-watch.ts';
 import { FakeClient } from './fake-client.ts';
@@ -39,10 +41,13 @@ export class Instance {
   readonly #runs: Runs;
   readonly #breakerWatch: BreakerWatch;
   #consumer: RunningConsumer | undefined = undefined;
+  #startFailed = false;
   #closing = false;
   #closingSince = 0;
   /** Until then a close waits for what runs. */
   #drainEnds = 0;
+  /** When it said of which partition that its log is another one. */
+  readonly #cutAt: Map<string, number> = new Map();
   /** By the application. */
   readonly #paused: Set<string> = new Set();
 
@@ -59,8 +64,12 @@ export class Instance {
       inbox: process.inbox,
       network: clock,
       onAssigned: (at) => invariants.onAssigned(at),
+      onSought: (at) => this.#onSought(at),
+      onReset: (at, offset) => invariants.onOffset('reset', at, offset),
       onGivenBack: (names, askedAt) => this.#onGivenBack(names, askedAt),
       onDisconnect: (askedAt) => this.#onDisconnect(askedAt),
+      // Its process goes at last, and the group learns that by its silence.
+      onHung: () => clock.after(world.weather.sessionMs, () => this.#expire()),
       onViolation: (text) => invariants.violation(text),
     });
     const executor = new FakeExecutor(options.threads, options.concurrencyPerThread, {
@@ -74,7 +83,7 @@ export class Instance {
     const surroundings = { ...port, clock: process.main, random: random.next };
     void start(options, surroundings).then(
       (consumer) => this.#onStarted(consumer),
-      (error: Error) => invariants.violation(`the start failed: ${error.stack}`),
+      (error: Error) => this.#onStartFailed(error),
     );
   }
 
@@ -90,7 +99,7 @@ export class Instance {
   /** Nothing will ever happen in it again. */
   get gone(): boolean {
     const { killed } = this.#process;
-    return killed || this.#consumer?.state === 'closed' || this.#consumer?.state === 'failed';
+    return killed || this.#startFailed || this.#consumer?.state === 'closed' || this.#consumer?.state === 'failed';
   }
 
   /** Its consumer, once it has started; `undefined` while it closes. */
@@ -114,15 +123,21 @@ export class Instance {
 
   close(drainTimeoutMs: number = this.#options.drainTimeoutMs): void {
     if (this.#consumer === undefined || this.#closing) return;
-    const { random, clock, invariants } = this.#world;
-    this.#closing = true;
-    this.#closingSince = clock.now();
-    this.#drainEnds = clock.now() + drainTimeoutMs;
+    const { random, invariants } = this.#world;
+    this.#onClosing(drainTimeoutMs);
     for (let calls = random.chance(0.2) ? 2 : 1; calls > 0; calls -= 1) {
       this.#consumer
         .close({ drainTimeoutMs })
         .catch((error: Error) => invariants.violation(`close rejected: ${error.stack}`));
     }
+  }
+
+  /** It closes, because it was told to or because it failed. */
+  #onClosing(drainTimeoutMs: number): void {
+    const now = this.#world.clock.now();
+    this.#closing = true;
+    this.#closingSince = now;
+    this.#drainEnds = now + drainTimeoutMs;
   }
 
   /** As `kill -9` does it: none of its callbacks ever runs again, and the group learns it by its silence. */
@@ -175,6 +190,17 @@ export class Instance {
     this.#runs.disown(names);
   }
 
+  /** Before a partition is read again what runs of it is awaited, for as long as in a drain. */
+  #onSought(at: TopicPartition): void {
+    const { clock, invariants } = this.#world;
+    const names = [nameOf(at)];
+    const running = this.#runs.unsettled(names);
+    const until = (this.#cutAt.get(nameOf(at)) ?? 0) + this.#options.drainTimeoutMs;
+    if (running > 0 && clock.now() < until - 1)
+      invariants.violation(`[${names}] was read again while ${running} record(s) were with a handler`);
+    this.#runs.disown(names, true);
+  }
+
   /** In calm weather nothing stands in the way of committing what is complete. */
   #checkCommitted(names: readonly string[]): void {
     const { cluster, invariants } = this.#world;
@@ -188,7 +214,7 @@ export class Instance {
 
   /** A rebalance that was under way when the close began is answered before the client leaves. */
   #onDisconnect(askedAt: number | undefined): void {
-    if (askedAt !== undefined && askedAt < this.#closingSince)
+    if (askedAt !== undefined && askedAt < this.#closingSince && this.client.faults.first === undefined)
       this.#world.invariants.violation('the client left the group with a rebalance unanswered');
   }
 
@@ -212,14 +238,35 @@ export class Instance {
   #onStarted(consumer: RunningConsumer): void {
     const { invariants } = this.#world;
     this.#consumer = consumer;
-    consumer.on('warning', () => undefined);
+    consumer.on('warning', (warning) => {
+      if (warning.code === 'ERR_COMMIT_BACK' && this.#world.weather.truncations === 0)
+        invariants.violation(warning.message);
+      if (warning instanceof OffsetError) this.#cutAt.set(nameOf(warning), this.#world.clock.now());
+    });
     this.#breakerWatch.listen(consumer);
-    consumer.closed.then(
-      () => {
-        const wrong = checkClosed(consumer, this.#process.pending);
-        if (wrong !== undefined) invariants.violation(wrong);
-      },
-      (error: Error) => invariants.violation(`the consumer failed: ${error.stack}`),
-    );
+    consumer.on('state', ({ to }) => {
+      if (to === 'draining' && !this.#closing) this.#onClosing(this.#options.drainTimeoutMs);
+    });
+    const onClosed = (error?: Error) => {
+      const wrong = checkClosed(consumer, this.#process.pending) ?? this.#checkFailure(error);
+      if (wrong !== undefined) invariants.violation(wrong);
+    };
+    consumer.closed.then(() => onClosed(), onClosed);
+  }
+
+  #onStartFailed(error: Error): void {
+    const { pending } = this.#process;
+    const left =
+      pending > 0 || this.client.connected ? `after a start that failed ${pending} timers are pending` : undefined;
+    const wrong = left ?? this.#checkFailure(error);
+    if (wrong !== undefined) this.#world.invariants.violation(wrong);
+    this.#startFailed = true;
+  }
+
+  /** It fails with what its client threw first, and with nothing else. */
+  #checkFailure(error: Error | undefined): string | undefined {
+    const { first } = this.client.faults;
+    if (error === first) return undefined;
+    return error === undefined ? `it closed as if nothing was, but ${first?.message}` : `it failed: ${error.stack}`;
   }
 }

@@ -6,7 +6,7 @@ import { type Guarantee, guaranteesFor, type LogEntry, NothingTwice } from '../.
 import type { RunningConsumer } from '../src/consumer.ts';
 import type { Ordering, ResolvedOptions } from '../src/options.ts';
 import { RECORD_OVERHEAD_BYTES } from '../src/poller/budget.ts';
-import type { ClientRecord, TopicPartition } from '../src/poller/client.ts';
+import type { ClientRecord, CommittedOffset, TopicPartition } from '../src/poller/client.ts';
 
 export class Invariants {
   readonly log: LogEntry[] = [];
@@ -22,16 +22,29 @@ export class Invariants {
   }
 
   onRecord(kind: 'produced' | 'started' | 'completed' | 'failed' | 'interrupted', record: ClientRecord): void {
-    const { topic, partition, offset, key } = record;
-    this.#note({ kind, topic, partition, offset, key: key === null ? null : key.toString('latin1') });
+    const { topic, partition, offset, key, leaderEpoch } = record;
+    const epoch = leaderEpoch === undefined ? {} : { epoch: leaderEpoch };
+    this.#note({ kind, topic, partition, offset, key: key === null ? null : key.toString('latin1'), ...epoch });
   }
 
   onAssigned({ topic, partition }: TopicPartition): void {
     this.#note({ kind: 'assigned', topic, partition });
   }
 
-  onOffset(kind: 'committed' | 'deleted' | 'truncated', { topic, partition }: TopicPartition, offset: number): void {
+  onCommitted({ topic, partition, offset, leaderEpoch }: CommittedOffset): void {
+    const epoch = leaderEpoch === undefined ? {} : { epoch: leaderEpoch };
+    this.#note({ kind: 'committed', topic, partition, offset, ...epoch });
+  }
+
+  onOffset(kind: 'deleted' | 'truncated' | 'reset', { topic, partition }: TopicPartition, offset: number): void {
     this.#note({ kind, topic, partition, offset });
+  }
+
+  /** Whether every record that exists was completed. */
+  get allCompleted(): boolean {
+    return this.#guarantees.every(
+      (guarantee) => guarantee.name !== 'at least once' || guarantee.violations().length === 0,
+    );
   }
 
   /** What only the end can tell. */
@@ -58,9 +71,9 @@ export function checkBooks({ pipeline }: RunningConsumer, options: ResolvedOptio
   let waiting = 0;
   for (const partition of assignment.open()) {
     records += partition.bufferedRecords;
-    waiting += partition.waitingRecords;
-    const behind = [...partition.waiting.keys()].reduce((sum, { length }) => sum + length, 0);
-    if (behind !== partition.waitingRecords) return `${partition.waitingRecords} counted as waiting of ${behind}`;
+    waiting += partition.waiting.records;
+    const behind = partition.waiting.lanes().reduce((sum, { length }) => sum + length, 0);
+    if (behind !== partition.waiting.records) return `${partition.waiting.records} counted as waiting of ${behind}`;
     bytes += partition.bufferedBytes;
     if (partition.tracker.incomplete !== partition.bufferedRecords)
       return `${partition.tracker.incomplete} tracked, ${partition.bufferedRecords} buffered`;

@@ -83,11 +83,14 @@ export class Runs {
     this.#open.delete(run);
   }
 
-  /** These partitions are no longer this instance's; what it still does with them is not logged. */
-  disown(names: readonly string[]): void {
+  /**
+   * These partitions are no longer this instance's, or are read again (`again`) without what its poller does not know;
+   * what it still does with them is not logged.
+   */
+  disown(names: readonly string[], again = false): void {
     for (const run of this.#open) {
       if (!names.includes(nameOf(run.record))) continue;
-      if (run.owned && !run.over) this.#parts.invariants.onRecord('interrupted', run.record);
+      if (run.owned && (again || !run.over)) this.#parts.invariants.onRecord('interrupted', run.record);
       run.owned = false;
     }
     for (const record of this.completed) if (names.includes(nameOf(record))) this.completed.delete(record);

@@ -8,7 +8,6 @@ import { RECORD_OVERHEAD_BYTES } from '../src/poller/budget.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeCluster, type FakePartition } from './fake-cluster.ts';
 import { FakeGroup } from './fake-group.ts';
-import { LEADER_EPOCHS } from './flags.ts';
 import { Instance, type World } from './instance.ts';
 import { Invariants } from './invariants.ts';
 import { Random } from './random.ts';
@@ -70,7 +69,7 @@ class Simulation {
       strictGenerations: !weather.calm,
       soon: (callback) => this.#clock.after(random.next() * 20, callback),
       onViolation: (text) => this.invariants.violation(text),
-      onCommitted: (offset) => this.invariants.onOffset('committed', offset, offset.offset),
+      onCommitted: (offset) => this.invariants.onCommitted(offset),
     });
   }
 
@@ -155,7 +154,7 @@ class Simulation {
     if (random.chance(weather.outages)) this.#outage.endsAt = this.#clock.now() + random.next() * weather.outageMaxMs;
     const at = random.pick([...this.#cluster.partitions.values()]);
     if (random.chance(weather.deletions)) this.#delete(at);
-    if (LEADER_EPOCHS && random.chance(weather.truncations)) this.#truncate(at);
+    if (random.chance(weather.truncations)) this.#truncate(at);
   }
 
   /** By retention, wherever the group stands. */
@@ -167,7 +166,8 @@ class Simulation {
 
   /** Another leader has not all records; some of those it lacks may be completed and committed. */
   #truncate(at: FakePartition): void {
-    const end = this.#random.int(Math.max(at.low, at.end - 20), at.end);
+    const near = this.#random.chance(0.3) ? at.end : Math.max(at.low, Math.min(at.committed, at.end));
+    const end = this.#random.int(Math.max(at.low, near - 20), Math.min(at.end, near + 20));
     this.#cluster.truncate(at, end);
     this.invariants.onOffset('truncated', at, end);
   }
@@ -180,10 +180,10 @@ class Simulation {
     if (this.#alive().length === 0) this.#join();
     // A pause that nobody takes back would be a wait without end.
     for (const instance of this.#alive()) instance.resume();
-    return [...this.#cluster.partitions.values()].every(({ records, committed, end }) => {
-      const last = records.at(-1);
-      return last === undefined || committed >= end;
-    });
+    const places = [...this.#cluster.partitions.values()];
+    const committed = places.every(({ records, committed: offset, end }) => records.length === 0 || offset >= end);
+    // Who does not know the last leader may have committed what is not there any more.
+    return committed && this.invariants.allCompleted;
   }
 
   #allClosed(): boolean {

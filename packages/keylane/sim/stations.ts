@@ -35,8 +35,7 @@ export function stubPartition(rest: Partial<LanePartition> = {}): LanePartition 
     inFlight: 0,
     holding: false,
     complete: () => undefined,
-    wait: () => undefined,
-    endWait: () => undefined,
+    waiting: { add: () => undefined, end: () => undefined },
     exhaust: () => true,
     halted: false,
     parked: undefined,
@@ -250,37 +249,32 @@ export class TestAssignment {
   }
 }
 
-/**
- * What is committable, as partition: offset; `confirmed` is what the broker has, `refused` what it did not take,
- * `doubted` what it took at nobody knows which time.
- */
+/** What is committable, as partition: offset; `confirmed` is what the broker has, `refused` what it did not take. */
 class FakeStore implements OffsetStore {
   committable: Record<number, number> = {};
   readonly confirmed: Record<number, number> = {};
   readonly refused: string[] = [];
-  readonly doubted: string[] = [];
-  /** What completed above the offsets. */
-  map = 'a map';
+  /** What completed above the offsets, and the one of it that the broker has. */
+  map = 'map';
+  confirmedMap = 'map';
 
   uncommitted(): Uncommitted[] {
     return Object.entries(this.committable)
       .map(([partition, offset]) => this.#one(Number(partition), offset))
-      .filter(({ partition, offset }) => this.confirmed[partition] !== offset);
-  }
-
-  doubt(partitions: readonly TopicPartition[]): void {
-    this.doubted.push(...partitions.map(nameOf));
+      .filter(({ partition, offset }) => this.confirmed[partition] !== offset || this.confirmedMap !== this.map);
   }
 
   /** Whether a flush has something left to wait for. */
   wanted = (): boolean => this.uncommitted().length > 0;
 
   #one(partition: number, offset: number): Uncommitted {
-    const at = { topic: 't', partition, offset, metadata: `${this.map} of ${offset}` };
+    const { map } = this;
+    const at = { topic: 't', partition, offset, metadata: `${map} of ${offset}` };
     return {
       ...at,
       confirm: () => {
         this.confirmed[partition] = offset;
+        this.confirmedMap = map;
       },
       refuse: ({ kafkaCode }) => void this.refused.push(`${nameOf(at)} ${kafkaCode}`),
     };
@@ -312,7 +306,8 @@ export function committerOver(committable: Record<number, number> = {}) {
   });
   /** The broker answers the last commit sent; `errors` by partition. */
   const answer = (error?: KafkaError, errors: Record<number, KafkaError> = {}) => {
-    const answers = (commits.at(-1) as CommittedOffset[]).map((offset): CommitAnswer => {
+    const answers = (commits.at(-1) as CommittedOffset[]).map(({ topic, partition, offset: at }): CommitAnswer => {
+      const offset = { topic, partition, offset: at };
       const refused = errors[offset.partition];
       return refused === undefined ? offset : { ...offset, error: refused };
     });

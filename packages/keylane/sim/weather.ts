@@ -33,6 +33,9 @@ export interface Weather {
   /** Asking what is committed fails, or takes long. */
   readonly committedFails: number;
   readonly committedSlow: number;
+  /** A call of the client throws; leaving the group never ends. */
+  readonly clientThrows: number;
+  readonly leavingHangs: number;
   /** A fetch brings records again; one of a partition that is not the member's. */
   readonly duplicates: number;
   readonly unowned: number;
@@ -60,6 +63,8 @@ const MILD = {
   answerLost: 0,
   answerLate: 0,
   committedFails: 0,
+  clientThrows: 0,
+  leavingHangs: 0,
   threadDies: 0,
   poison: 0,
 } as const;
@@ -80,12 +85,14 @@ export function weatherOf(random: Random): Weather {
     freezes: some(0.2),
     disturbances: some(0.3),
     deletions: some(0.1, 5),
-    truncations: some(0.1, 20),
+    truncations: some(random.pick([0.1, 0.3]), 4),
     commitRefused: some(random.pick([0.1, 0.3])),
     answerLost: some(0.02, 20),
     answerLate: some(0.5, 10),
     committedFails: some(0.3, 4),
     committedSlow: some(0.2, 4),
+    clientThrows: some(random.pick([0.001, 0.01]), 8),
+    leavingHangs: some(0.3, 8),
     duplicates: some(0.2),
     unowned: some(0.2),
     fails: random.pick([0, 0, 0.05, 0.4]),
@@ -99,5 +106,7 @@ export function weatherOf(random: Random): Weather {
     holes: random.pick([0, 0.2]),
     markers: random.pick([0, 0, 0.3]),
   };
-  return calm ? { ...weather, ...MILD } : weather;
+  // Who cannot learn what is committed cannot tell that the log below it was cut off.
+  const unknown = weather.committedFails > 0 ? { truncations: 0 } : {};
+  return calm ? { ...weather, ...MILD } : { ...weather, ...unknown };
 }

@@ -107,8 +107,8 @@ export async function start(options: ResolvedOptions, surroundings: Surroundings
 }
 
 /** Whether a record may have to be produced: into a dead-letter topic or a park topic. */
-function mayProduce({ onError, onExhausted }: ResolvedOptions): boolean {
-  return onError !== undefined || (onExhausted !== 'stop' && onExhausted !== 'skip');
+function mayProduce({ onError, onExhausted, park }: ResolvedOptions): boolean {
+  return onError !== undefined || park !== undefined || (onExhausted !== 'stop' && onExhausted !== 'skip');
 }
 
 function executorFor(options: ResolvedOptions): Executor {

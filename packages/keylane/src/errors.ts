@@ -21,6 +21,7 @@ export type KeylaneErrorCode =
   | 'ERR_OFFSET_SKIPPED'
   | 'ERR_OFFSET_BACK'
   | 'ERR_OFFSET_MAP'
+  | 'ERR_COMMIT_BACK'
   | 'ERR_DRAIN_TIMEOUT'
   | 'ERR_CLOSE_TIMEOUT'
   | 'ERR_CLOSED'
@@ -180,6 +181,7 @@ export class KafkaError extends KeylaneError {
  * - `ERR_OFFSET_SKIPPED`: records were deleted (retention, or by hand) before they were consumed. They are lost.
  * - `ERR_OFFSET_BACK`: the log was cut off, or made anew, below what was consumed. Delivery began again further back.
  * - `ERR_OFFSET_MAP`: what completed above the committed offset cannot be read. Some records run again.
+ * - `ERR_COMMIT_BACK`: the group has less committed than this consumer committed before. Records run again.
  */
 export class OffsetError extends KeylaneError {
   readonly topic: string;
@@ -190,7 +192,7 @@ export class OffsetError extends KeylaneError {
   readonly offset: number;
 
   constructor(
-    code: 'ERR_OFFSET_SKIPPED' | 'ERR_OFFSET_BACK' | 'ERR_OFFSET_MAP',
+    code: 'ERR_OFFSET_SKIPPED' | 'ERR_OFFSET_BACK' | 'ERR_OFFSET_MAP' | 'ERR_COMMIT_BACK',
     at: { topic: string; partition: number; expected: number; offset: number },
     what: string,
   ) {

@@ -57,8 +57,8 @@ export interface ConsumerEvents {
   };
   /**
    * Something is wrong that the consumer copes with: a refused commit, a refused dead letter, a lost thread, a broker
-   * that is away, a drain that ran out of time, a topic that does not exist, a flood of failures. Where nobody
-   * listens it becomes a Node process warning.
+   * that is away, a drain or a step of the close that ran out of time, a topic that does not exist, a flood of
+   * failures. Where nobody listens it becomes a Node process warning.
    */
   warning: KeylaneError;
 }

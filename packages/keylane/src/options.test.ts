@@ -170,6 +170,15 @@ describe('resolveOptions, refusals', () => {
     expect(problemsOf(options).map((problem) => problem.split(':')[0])).toEqual(named);
   });
 
+  test.each([0, '0'])("statistics.interval.ms %o hides what 'auto.offset.reset': 'error' is to find", (off) => {
+    const kafka = { ...KAFKA, 'statistics.interval.ms': off };
+    expect(problemsWith({ kafka })).toEqual([]);
+    expect(problemsWith({ kafka: { ...kafka, 'auto.offset.reset': 'error' } })).toEqual([
+      expect.stringMatching(/^kafka\['statistics\.interval\.ms'\]: must not be 0/),
+    ]);
+    expect(problemsWith({ kafka: { ...KAFKA, 'auto.offset.reset': 'error' } })).toEqual([]);
+  });
+
   test.each([
     ['enable.auto.commit', 'Keylane commits what is complete; see commitIntervalMs'],
     ['enable.auto.offset.store', 'Keylane commits what is complete; see commitIntervalMs'],

@@ -3,8 +3,6 @@
  * else.
  */
 
-import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { ResourceLimits } from 'node:worker_threads';
 import { z } from 'zod';
@@ -15,6 +13,7 @@ import { defaultParkTopic, type ParkPolicy } from './poller/park.ts';
 import type { RetryPolicy } from './poller/retry.ts';
 import { topicPattern } from './poller/topic-pattern.ts';
 import { DISPOSALS, type Disposal, type FailureContext, type Verdict } from './poller/verdict.ts';
+import { usableCpus } from './usable-cpus.ts';
 import type { AnyHandler, HandleFunction, KafkaRecord } from './worker/handler.ts';
 
 /** Whether records wait for one another: those of one key, of one partition, or none. */
@@ -129,12 +128,12 @@ export interface ConsumerOptions {
     /** Such as `['--import', 'tsx']`, for handlers in TypeScript. */
     readonly execArgv?: string[];
   };
-  /** Closes the consumer when it aborts. */
+  /** Closes the consumer when it aborts; during the start, `startConsumer` rejects with its reason. */
   readonly signal?: AbortSignal;
   /**
-   * Closes the consumer on SIGTERM and SIGINT, as `close()` does: `drainTimeoutMs`, and what its last commit and the
-   * handlers' `close` take. The process then ends by itself when nothing else keeps it; a second signal ends it at
-   * once. Default false.
+   * Closes the consumer on SIGTERM and SIGINT, as `close()` does: in at most `drainTimeoutMs` and 15 seconds. The
+   * process then ends by itself when nothing else keeps it (the client itself may, for `session.timeout.ms`, where no
+   * broker is there to take its last commit); a second signal ends it at once. Default false.
    */
   readonly installSignalHandlers?: boolean;
 }
@@ -332,17 +331,4 @@ function describe(issue: z.core.$ZodIssue): string[] {
 function handlerUrl(handler: URL | string): string {
   if (handler instanceof URL) return handler.href;
   return /^(file|data):/.test(handler) ? handler : pathToFileURL(handler).href;
-}
-
-/** The CPUs this process may use: what the scheduler says, less where the container has a quota. */
-function usableCpus(): number {
-  const cpus = availableParallelism();
-  try {
-    // cgroup v2: "max 100000", or the quota and the period in microseconds.
-    const [quota, period] = readFileSync('/sys/fs/cgroup/cpu.max', 'utf8').trim().split(' ');
-    if (quota === 'max') return cpus;
-    return Math.max(1, Math.min(cpus, Math.ceil(Number(quota) / Number(period))));
-  } catch {
-    return cpus;
-  }
 }

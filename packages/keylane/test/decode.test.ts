@@ -1,7 +1,8 @@
 /**
  * Decoders in handler threads: what handlers get of them, and what becomes of records that cannot be decoded.
  */
-import { type Consumer, type ConsumerOptions, HandlerError, startConsumer } from 'keylane';
+import { type Consumer, type ConsumerOptions, HandlerError, type KafkaRecord, startConsumer } from 'keylane';
+import { readDeadLetter } from 'keylane/dead-letter';
 import { describe, expect, test } from 'vitest';
 import { baseOptions, brokers, handlerFile, isCommittedToEnd, uniqueName, until, useBroker } from './support.ts';
 
@@ -67,6 +68,30 @@ describe.each(brokers)('records that are decoded (%s broker)', (kind) => {
     expect(over.retries).toEqual([]);
     expect(over.handled.map(({ key }) => key)).not.toContain('k1');
     expect((await broker.cluster.committedOffsets(over.group, over.topic))[0]).toBe(1);
+  });
+
+  test('one that cannot be stops nothing where there is a dead-letter topic, and goes there byte for byte', async () => {
+    const letters: KafkaRecord[] = [];
+    const deadLetterTopic = await broker.topic();
+    const over = await decoding('json', ['1', '{"id":', '3'], { deadLetter: { topic: () => deadLetterTopic } });
+    const told: HandlerError[] = [];
+    over.consumer.on('dead-letter', ({ error }) => void told.push(error));
+    await until(() => told.length === 1 && over.handled.length === 2, over.consumer);
+    await until(() => isCommittedToEnd(broker.cluster, over.group, over.topic), over.consumer);
+    await over.consumer.close();
+    over.done();
+    await using reader = await startConsumer({
+      ...baseOptions(broker, uniqueName('g')),
+      topics: [deadLetterTopic],
+      handler: (record) => void letters.push(record),
+    });
+    await until(() => letters.length === 1, reader);
+    expect(told[0]).toMatchObject({ stage: 'deserialize', attempt: 1, offset: 1 });
+    expect([String(letters[0]?.key), String(letters[0]?.value)]).toEqual(['k1', '{"id":']);
+    const letter = readDeadLetter(letters[0]?.headers ?? []);
+    expect(letter).toMatchObject({ topic: over.topic, offset: 1, stage: 'deserialize', attempts: 1 });
+    expect(letter?.error).toMatchObject({ name: 'UndecodableError', message: expect.stringMatching(/^value: .*JSON/) });
+    expect(over.handled.map(({ value }) => value).toSorted()).toEqual([1, 3]);
   });
 
   test('whose decoder says that another attempt may help have another, and it knows what went before', async () => {

@@ -1,34 +1,18 @@
 /**
  * What ends a process: SIGTERM closes in bounded time, kill -9 loses nothing.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { type App, startApp } from './app.ts';
 import { baseOptions, uniqueName, until, useBroker } from './support.ts';
-
-interface App {
-  readonly child: ChildProcess;
-  readonly lines: string[];
-  readonly exited: Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>;
-}
 
 describe('a process that ends', () => {
   const broker = useBroker('embedded');
 
-  function startApp(
-    at: { topic: string; group: string; hangs: boolean; drainTimeoutMs: number },
+  function start(
+    { group, ...at }: { topic: string; group: string; hangs: boolean; drainTimeoutMs: number },
     more: Record<string, unknown> = {},
   ): App {
-    const { kafka } = baseOptions(broker, at.group, more);
-    const file = fileURLToPath(new URL('./apps/closing.mjs', import.meta.url));
-    const child = spawn(process.execPath, [file, JSON.stringify({ ...at, kafka })], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const lines: string[] = [];
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line));
-    return { child, lines, exited: once(child, 'exit') as unknown as App['exited'] };
+    return startApp({ ...at, ...baseOptions(broker, group, more) });
   }
 
   const count = ({ lines }: App, what: string) => lines.filter((line) => line.startsWith(what)).length;
@@ -47,7 +31,7 @@ describe('a process that ends', () => {
     '%s: what runs finishes and is committed, then the process ends',
     async (signal) => {
       const at = await scene(8);
-      const app = startApp({ ...at, hangs: false, drainTimeoutMs: 20_000 });
+      const app = start({ ...at, hangs: false, drainTimeoutMs: 20_000 });
       await until(() => count(app, 'started') > 0);
       app.child.kill(signal);
       expect(await app.exited).toEqual([0, null]);
@@ -60,7 +44,7 @@ describe('a process that ends', () => {
 
   test('a handler that hangs does not keep the process past its drain', async () => {
     const at = await scene(4);
-    const app = startApp({ ...at, hangs: true, drainTimeoutMs: 500 });
+    const app = start({ ...at, hangs: true, drainTimeoutMs: 500 });
     await until(() => count(app, 'started') === 4);
     app.child.kill('SIGTERM');
     expect(await app.exited).toEqual([0, null]);
@@ -71,7 +55,7 @@ describe('a process that ends', () => {
 
   test('a second signal ends the process at once', async () => {
     const at = await scene(4);
-    const app = startApp({ ...at, hangs: true, drainTimeoutMs: 1_000_000 });
+    const app = start({ ...at, hangs: true, drainTimeoutMs: 1_000_000 });
     await until(() => count(app, 'started') === 4);
     app.child.kill('SIGTERM');
     await until(() => app.lines.includes('draining'));
@@ -83,11 +67,11 @@ describe('a process that ends', () => {
     const at = await scene(200);
     // Under the newer protocol the embedded broker would wait much longer for the dead member.
     const classic = { 'group.protocol': 'classic', 'session.timeout.ms': 6_000 };
-    const first = startApp({ ...at, hangs: false, drainTimeoutMs: 1_000 }, classic);
+    const first = start({ ...at, hangs: false, drainTimeoutMs: 1_000 }, classic);
     await until(() => count(first, 'completed') > 40);
     first.child.kill('SIGKILL');
     await first.exited;
-    const second = startApp({ ...at, hangs: false, drainTimeoutMs: 20_000 }, classic);
+    const second = start({ ...at, hangs: false, drainTimeoutMs: 20_000 }, classic);
     const ran = ({ lines }: App) => lines.filter((line) => line.startsWith('completed')).length;
     await until(async () => (await committed(at.group, at.topic)) === 200);
     second.child.kill('SIGTERM');

@@ -44,6 +44,8 @@ export interface Cluster extends AsyncDisposable {
   createTopic(topic: string, partitions: number, config?: Readonly<Record<string, string>>): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   partitions(topic: string): Promise<number>;
+  /** The nodes that have each partition, and which of them leads it; -1 where none does. */
+  replicas(topic: string): Promise<readonly { readonly leader: number; readonly nodes: readonly number[] }[]>;
   /** One past the last record of each partition. */
   endOffsets(topic: string): Promise<number[]>;
   /** What the group committed in each partition; -1 where nothing. */
@@ -88,10 +90,12 @@ export async function connectCluster(bootstrapServers: string): Promise<Cluster>
         ),
       ),
     deleteTopic: (topic) => withAdmin(common, (admin, done) => admin.deleteTopic(topic, TIMEOUT_MS, done)),
-    partitions: (topic) => partitionsOf(producer, topic),
+    partitions: async (topic) => (await metadataOf(producer, topic)).length,
+    replicas: async (topic) =>
+      (await metadataOf(producer, topic)).map(({ leader, replicas }) => ({ leader, nodes: replicas })),
     async endOffsets(topic) {
       const ends: number[] = [];
-      for (let partition = 0; partition < (await partitionsOf(producer, topic)); partition += 1) {
+      for (let partition = 0; partition < (await metadataOf(producer, topic)).length; partition += 1) {
         ends.push(
           await call<{ highOffset: number }>((done) =>
             producer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done as never),
@@ -129,7 +133,7 @@ async function committedOf(
   group: string,
   topic: string,
 ): Promise<CommittedOffset[]> {
-  const count = await partitionsOf(producer, topic);
+  const count = (await metadataOf(producer, topic)).length;
   const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
   const consumer = consumerOf(common, group);
   await connect(consumer);
@@ -163,11 +167,18 @@ async function withAdmin(
   }
 }
 
-async function partitionsOf(producer: Producer, topic: string): Promise<number> {
-  const metadata = await call<{ topics: { name: string; partitions: unknown[] }[] }>((done) =>
+interface PartitionMetadata {
+  readonly id: number;
+  readonly leader: number;
+  readonly replicas: readonly number[];
+}
+
+async function metadataOf(producer: Producer, topic: string): Promise<PartitionMetadata[]> {
+  const metadata = await call<{ topics: { name: string; partitions: PartitionMetadata[] }[] }>((done) =>
     producer.getMetadata({ topic, timeout: TIMEOUT_MS } as never, done as never),
   );
-  return metadata.topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
+  const { partitions = [] } = metadata.topics.find(({ name }) => name === topic) ?? {};
+  return [...partitions].sort((a, b) => a.id - b.id);
 }
 
 async function produceAll(

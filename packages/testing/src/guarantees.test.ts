@@ -7,38 +7,11 @@ import {
   GuaranteeError,
   guaranteesFor,
   KeyOrder,
-  type LogEntry,
   NothingTwice,
   OneAtATimePerKey,
   type Ordering,
 } from './guarantees.ts';
-
-/**
- * A log as a line of text, one word for each entry: `+a0` produced with key a at offset 0, `>a0` started, `.a0`
- * completed, `!a0` failed, `~a0` interrupted, `=1` committed at 1, `x1` deleted below 1, `^1` truncated from 1 on, `*`
- * assigned. A key of `-` is none. `p1/` in front of it means partition 1.
- */
-function logOf(text: string): LogEntry[] {
-  return text
-    .split(' ')
-    .filter((word) => word !== '')
-    .map(entryOf);
-}
-
-const KINDS = { '+': 'produced', '>': 'started', '.': 'completed', '!': 'failed', '~': 'interrupted' } as const;
-
-function entryOf(word: string): LogEntry {
-  const match = /^(?:p(\d)\/)?([+>.!~=*x^])([a-z-]?)(\d*)$/.exec(word);
-  if (match === null) throw new Error(`'${word}' is no entry`);
-  const [, partition = '0', sign, name, digits] = match;
-  const place = { topic: 't', partition: Number(partition) };
-  const offset = Number(digits);
-  if (sign === '*') return { ...place, kind: 'assigned' };
-  if (sign === '=') return { ...place, kind: 'committed', offset };
-  if (sign === 'x') return { ...place, kind: 'deleted', offset };
-  if (sign === '^') return { ...place, kind: 'truncated', offset };
-  return { ...place, kind: KINDS[sign as keyof typeof KINDS], offset, key: name === '-' ? null : (name ?? null) };
-}
+import { logOf } from './log-text.ts';
 
 function violationsOf(guarantee: Guarantee, log: string): readonly string[] {
   for (const entry of logOf(log)) guarantee.on(entry);
@@ -68,6 +41,11 @@ describe('AtLeastOnce', () => {
     { name: 'another one deleted', log: '+a0 +a1 x1', violation: 't[0]@1 was never completed' },
     { name: 'another one truncated', log: '+a0 +a1 ^1', violation: 't[0]@0 was never completed' },
     { name: 'the next at a truncated place', log: '+a0 .a0 ^0 +b0', violation: 't[0]@0 was never completed' },
+    {
+      name: 'only the one before at its place',
+      log: '+a0/0 ^0 +a0/1 >a0/0 .a0/0',
+      violation: 't[0]@0 was never completed',
+    },
     { name: 'committed, but never run', log: '+a0 =1', violation: 't[0]@0 was never completed' },
     {
       name: 'the same offset of another partition',
@@ -84,6 +62,7 @@ describe('NothingTwice', () => {
     { name: 'interrupted before', log: '+a0 >a0 ~a0 >a0 .a0' },
     { name: 'the same offset of two partitions', log: '>a0 .a0 p1/>a0 p1/.a0' },
     { name: 'never', log: '+a0' },
+    { name: 'another one at its place', log: '.a0/0 ^0 .a0/1' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new NothingTwice(), log)).toEqual([]));
 
   test.each([
@@ -118,6 +97,11 @@ describe('OneAtATimePerKey', () => {
       violation: 't[0]@2 started while t[0]@0 of the same key ran',
     },
     {
+      name: 'with what was truncated',
+      log: '>a0/0 ^0 >a0/1 .a0/0',
+      violation: 't[0]@0/1 started while t[0]@0 of the same key ran',
+    },
+    {
       name: 'after a failure of another key',
       log: '>a0 >b1 !b1 >a2',
       violation: 't[0]@2 started while t[0]@0 of the same key ran',
@@ -143,6 +127,9 @@ describe('KeyOrder', () => {
     { name: 'back to the first whose outcome was lost', log: '+a0 +a1 >a0 .a0 >a1 ~a0 ~a1 >a0 .a0 >a1' },
     { name: 'on past what was deleted', log: '+a0 +a1 +a2 x2 * >a2' },
     { name: 'one at a truncated place', log: '+a0 +a1 >a0 .a0 =1 ^0 * +a0 >a0' },
+    { name: 'what is truncated runs on', log: '+a0/0 +a1/0 >a0/0 ^0 +a0/1 .a0/0 >a1/0 .a1/0 >a0/1' },
+    { name: 'back to the truncation, behind a commit that did not know', log: '+a0/0 .a0/0 ^0 +a0/1 =1/0 * >a0/1' },
+    { name: 'back to where a reset went', log: '+a0 +a1 >a0 .a0 >a1 .a1 =2 * <0 >a0 .a0 >a1' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new KeyOrder(laneOf), log)).toEqual([]));
 
   test.each([
@@ -203,6 +190,16 @@ describe('KeyOrder', () => {
       log: '+a0 >a0 .a0 p1/* >a0',
       violation: 't[0]@0 started while nothing was due in its key',
     },
+    {
+      name: 'past one made anew, behind a commit that did not know',
+      log: '+a0/0 .a0/0 ^0 +a0/1 +a1/1 =1/0 * >a1/1',
+      violation: 't[0]@1/1 started while 0 was due in its key',
+    },
+    {
+      name: 'back further than a reset went',
+      log: '+a0 +a1 >a0 .a0 >a1 .a1 =2 * <1 >a0',
+      violation: 't[0]@0 started while 1 was due in its key',
+    },
     { name: 'never produced', log: '>a7', violation: 't[0]@7 started while nothing was due in its key' },
   ])('is broken: $name', ({ log, violation }) => expect(violationsOf(new KeyOrder(laneOf), log)).toEqual([violation]));
 });
@@ -218,6 +215,8 @@ describe('CommitNeverAhead', () => {
     { name: 'past what was deleted', log: '+a0 +a1 x1 .a1 =2' },
     { name: 'completed, and the outcome lost', log: '+a0 .a0 ~a0 =1' },
     { name: 'back after a truncation', log: '+a0 +a1 .a0 .a1 =2 ^0 +b0 .b0 =1' },
+    { name: 'past records made anew, without knowing', log: '+a0/0 +a1/0 .a0/0 .a1/0 ^1 +a1/1 =2/0 =1/1' },
+    { name: 'back to where a reset went', log: '+a0 .a0 =1 <0 =0' },
   ])('holds: $name', ({ log }) => expect(violationsOf(new CommitNeverAhead(), log)).toEqual([]));
 
   test.each([
@@ -256,6 +255,31 @@ describe('CommitNeverAhead', () => {
       name: 'past one at a truncated place',
       log: '+a0 .a0 =1 ^0 +b0 =1',
       violation: 't[0] was committed at 1 while 0 was not completed',
+    },
+    {
+      name: 'past records made anew, knowing it',
+      log: '+a0/0 .a0/0 ^0 +a0/1 =1/1',
+      violation: 't[0] was committed at 1 while 0 was not completed',
+    },
+    {
+      name: 'past one that the truncation left',
+      log: '+a0/0 +a1/0 .a1/0 ^1 =2/0',
+      violation: 't[0] was committed at 2 while 0 was not completed',
+    },
+    {
+      name: 'back after a truncation, without knowing of it',
+      log: '+a0/0 +a1/0 .a0/0 .a1/0 =2/0 ^0 =1/0',
+      violation: 't[0] was committed at 1 after 2',
+    },
+    {
+      name: 'back further than the truncation',
+      log: '+a0/0 +a1/0 .a0/0 .a1/0 =2/0 ^1 =0/1',
+      violation: 't[0] was committed at 0 after 2',
+    },
+    {
+      name: 'back further than a reset went',
+      log: '+a0 +a1 .a0 .a1 =2 <1 =0',
+      violation: 't[0] was committed at 0 after 1',
     },
     { name: 'back', log: '+a0 +a1 .a0 .a1 =2 =1', violation: 't[0] was committed at 1 after 2' },
     {

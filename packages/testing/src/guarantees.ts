@@ -3,36 +3,21 @@
  * seeded simulator, the embedded broker, a real one. Each guarantee is one class; feed it the log in order, then ask.
  */
 
+import {
+  type At,
+  type Known,
+  type LogEntry,
+  OpenRecords,
+  type Place,
+  placeName,
+  recordName,
+  Truncations,
+} from './log.ts';
+
+export type { LogEntry } from './log.ts';
+
 /** What must stay in order; as the consumer's option of the same name. */
 export type Ordering = 'key' | 'partition' | 'unordered';
-
-interface Place {
-  readonly topic: string;
-  readonly partition: number;
-}
-
-/** One thing that happened. The order of the log is the order of time. */
-export type LogEntry =
-  /** A record exists. Log those of a partition in the order of their offsets. */
-  | (Place & { readonly kind: 'produced'; readonly offset: number; readonly key: string | null })
-  /** A consumer got this partition: from here on it begins again at what is committed. */
-  | (Place & { readonly kind: 'assigned' })
-  /**
-   * A handler began, returned, or threw. `interrupted` is a run whose outcome its consumer never learns: its thread
-   * died, its process was killed, or its partition is no longer its consumer's. What such a run still does is not
-   * logged. A run that completed is interrupted as well where its thread died before it told.
-   */
-  | (Place & {
-      readonly kind: 'started' | 'completed' | 'failed' | 'interrupted';
-      readonly offset: number;
-      readonly key: string | null;
-    })
-  /** The broker confirmed this as the committed offset. */
-  | (Place & { readonly kind: 'committed'; readonly offset: number })
-  /** The broker deleted every record below this offset. */
-  | (Place & { readonly kind: 'deleted'; readonly offset: number })
-  /** The broker lost every record from this offset on; others may take their places. */
-  | (Place & { readonly kind: 'truncated'; readonly offset: number });
 
 /** A promise that can be checked. */
 export interface Guarantee {
@@ -45,33 +30,6 @@ export interface Guarantee {
 
 /** Which records wait for one another: those with the same name here. `null` waits for none. */
 type LaneOf = (entry: Place & { readonly key: string | null }) => string | null;
-
-const placeName = ({ topic, partition }: Place): string => `${topic}[${partition}]`;
-const recordName = (entry: Place & { readonly offset: number }): string => `${placeName(entry)}@${entry.offset}`;
-
-/** The records that exist and were never completed, by partition. */
-class OpenRecords {
-  readonly byPlace: Map<string, Set<number>> = new Map();
-
-  on(entry: LogEntry): void {
-    if (entry.kind === 'produced') this.of(entry).add(entry.offset);
-    else if (entry.kind === 'completed') this.of(entry).delete(entry.offset);
-    else if (entry.kind === 'deleted') this.#forget(entry, (offset) => offset < entry.offset);
-    else if (entry.kind === 'truncated') this.#forget(entry, (offset) => offset >= entry.offset);
-  }
-
-  of(place: Place): Set<number> {
-    const name = placeName(place);
-    const open = this.byPlace.get(name) ?? new Set();
-    this.byPlace.set(name, open);
-    return open;
-  }
-
-  #forget(place: Place, gone: (offset: number) => boolean): void {
-    const open = this.of(place);
-    for (const offset of open) if (gone(offset)) open.delete(offset);
-  }
-}
 
 /** Every produced record was handled to its end at least once, unless the broker deleted it. */
 export class AtLeastOnce implements Guarantee {
@@ -149,13 +107,15 @@ interface OrderedLane {
 /**
  * The records of a lane are started in the order of their offsets, the next one only after the one before completed.
  * Left out is only what has completed before (a new consumer may know) or was deleted. Back only after a new
- * assignment, and then no further than to what was committed; or to a record whose outcome was interrupted.
+ * assignment, and then no further than to what was committed and is not truncated; to a record whose outcome was
+ * interrupted; or where a reset sent the consumer. Records that were truncated are in nobody's order any more.
  */
 export class KeyOrder implements Guarantee {
   readonly name = 'key order';
   /** By partition and name. */
   readonly #lanes: Map<string, Map<string, OrderedLane>> = new Map();
-  readonly #committed: Map<string, number> = new Map();
+  readonly #committed: Map<string, At & Required<Known>> = new Map();
+  readonly #truncations: Truncations = new Truncations();
   readonly #deleted: Map<string, number> = new Map();
   readonly #violations: string[] = [];
   readonly #laneOf: LaneOf;
@@ -166,11 +126,13 @@ export class KeyOrder implements Guarantee {
 
   on(entry: LogEntry): void {
     const place = placeName(entry);
-    if (entry.kind === 'committed') this.#committed.set(place, entry.offset);
+    this.#truncations.on(entry);
+    if (entry.kind === 'committed') this.#committed.set(place, this.#truncations.known(entry));
     else if (entry.kind === 'deleted') this.#deleted.set(place, entry.offset);
     else if (entry.kind === 'truncated') this.#truncate(place, entry.offset);
+    else if (entry.kind === 'reset') this.#back(place, entry.offset);
     else if (entry.kind === 'assigned') this.#rewind(place);
-    else this.#onRecord(entry, place);
+    else if (!this.#truncations.hasLost(entry)) this.#onRecord(entry, place);
   }
 
   violations(): readonly string[] {
@@ -211,12 +173,17 @@ export class KeyOrder implements Guarantee {
   }
 
   #rewind(place: string): void {
-    const committed = this.#committed.get(place) ?? 0;
-    for (const lane of this.#lanes.get(place)?.values() ?? []) lane.due = placeOf(lane.offsets, committed);
+    const { offset, epoch } = this.#committed.get(place) ?? { offset: 0, epoch: 0 };
+    const from = this.#truncations.kept(place, offset, epoch);
+    for (const lane of this.#lanes.get(place)?.values() ?? []) lane.due = placeOf(lane.offsets, from);
+  }
+
+  #back(place: string, from: number): void {
+    for (const lane of this.#lanes.get(place)?.values() ?? [])
+      lane.due = Math.min(lane.due, placeOf(lane.offsets, from));
   }
 
   #truncate(place: string, from: number): void {
-    this.#committed.set(place, Math.min(from, this.#committed.get(place) ?? 0));
     for (const lane of this.#lanes.get(place)?.values() ?? []) {
       lane.offsets.length = placeOf(lane.offsets, from);
       lane.due = Math.min(lane.due, lane.offsets.length);
@@ -237,19 +204,26 @@ function placeOf(offsets: readonly number[], offset: number): number {
   return low;
 }
 
-/** No committed offset lies past a record that is not completed, and none goes back. */
+/**
+ * No committed offset lies past a record that is not completed, and none goes back. One that does not know of a
+ * truncation yet counts the records that were there before.
+ */
 export class CommitNeverAhead implements Guarantee {
   readonly name = 'commit never ahead';
   readonly #open: OpenRecords = new OpenRecords();
-  readonly #committed: Map<string, number> = new Map();
+  readonly #truncations: Truncations = new Truncations();
+  readonly #committed: Map<string, At & Required<Known>> = new Map();
   readonly #violations: string[] = [];
 
   on(entry: LogEntry): void {
     this.#open.on(entry);
-    if (entry.kind === 'committed') this.#onCommitted(placeName(entry), entry.offset, this.#open.of(entry));
-    else if (entry.kind === 'truncated') {
-      const place = placeName(entry);
-      this.#committed.set(place, Math.min(entry.offset, this.#committed.get(place) ?? 0));
+    this.#truncations.on(entry);
+    const place = placeName(entry);
+    if (entry.kind === 'committed') this.#onCommitted(place, this.#truncations.known(entry), this.#open.of(entry));
+    else if (entry.kind === 'reset') {
+      const before = this.#committed.get(place);
+      if (before !== undefined && before.offset > entry.offset)
+        this.#committed.set(place, { ...before, offset: entry.offset });
     }
   }
 
@@ -257,13 +231,15 @@ export class CommitNeverAhead implements Guarantee {
     return this.#violations;
   }
 
-  #onCommitted(place: string, offset: number, open: ReadonlySet<number>): void {
-    const before = this.#committed.get(place) ?? 0;
-    if (offset < before) this.#violations.push(`${place} was committed at ${offset} after ${before}`);
-    this.#committed.set(place, offset);
+  #onCommitted(place: string, committed: At & Required<Known>, open: ReadonlySet<number>): void {
+    const { offset, epoch } = committed;
+    const before = this.#committed.get(place) ?? { offset: 0, epoch: 0 };
+    if (offset < this.#truncations.kept(place, before.offset, before.epoch, epoch))
+      this.#violations.push(`${place} was committed at ${offset} after ${before.offset}`);
+    this.#committed.set(place, committed);
     // The log's offsets are produced in order, so the first open one is the lowest.
     const [first] = open;
-    if (first !== undefined && first < offset) {
+    if (first !== undefined && first < this.#truncations.kept(place, offset, epoch)) {
       this.#violations.push(`${place} was committed at ${offset} while ${first} was not completed`);
     }
   }

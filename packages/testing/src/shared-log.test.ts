@@ -18,8 +18,10 @@ describe('SharedLog', () => {
       { ...place, kind: 'committed', offset: 1 },
       { ...place, kind: 'deleted', offset: 1 },
       { ...place, kind: 'truncated', offset: 1 },
+      { ...place, kind: 'reset', offset: 1 },
+      { ...place, kind: 'started', offset: 1, key: 'k', epoch: 7 },
     ];
-    const log = new SharedLog(10);
+    const log = new SharedLog(20);
     for (const entry of entries) log.append(entry);
     expect(log.length).toBe(entries.length);
     expect(log.entries()).toMatchObject(entries);

@@ -2,7 +2,7 @@
  * A log in shared memory that handler threads and the test write together. The place an entry gets is taken
  * atomically, so the log is one total order of what happened in all threads: checks need no clock.
  */
-import type { LogEntry } from './guarantees.ts';
+import type { LogEntry } from './log.ts';
 
 const KINDS = [
   'produced',
@@ -14,12 +14,14 @@ const KINDS = [
   'committed',
   'deleted',
   'truncated',
+  'reset',
 ] as const satisfies readonly LogEntry['kind'][];
 const NAME_BYTES = 40;
-/** kind, name lengths, partition (int32 each), offset (float64), topic and key. */
+/** kind, name lengths, partition, epoch (int32 each), offset (float64), topic and key. */
 const ROW_BYTES = 24 + 2 * NAME_BYTES;
 const HEAD_BYTES = 8;
 const NO_KEY = 0xff;
+const NO_EPOCH = -1;
 
 export class SharedLog {
   /** Pass this to threads (`handlerData`) and open the log there again with `new SharedLog(buffer)`. */
@@ -50,6 +52,7 @@ export class SharedLog {
     this.#rows.writeUInt8(this.#rows.write(entry.topic, at + 24), at + 4);
     this.#rows.writeUInt8(key === null ? NO_KEY : this.#rows.write(key, keyAt), at + 5);
     this.#rows.writeInt32LE(entry.partition, at + 8);
+    this.#rows.writeInt32LE(('epoch' in entry ? entry.epoch : undefined) ?? NO_EPOCH, at + 12);
     this.#rows.writeDoubleLE('offset' in entry ? entry.offset : -1, at + 16);
     this.#rows.writeInt32LE(KINDS.indexOf(entry.kind), at);
   }
@@ -59,12 +62,14 @@ export class SharedLog {
       const at = index * ROW_BYTES;
       const keyLength = this.#rows.readUInt8(at + 5);
       const keyAt = at + 24 + NAME_BYTES;
+      const epoch = this.#rows.readInt32LE(at + 12);
       return {
         kind: KINDS[this.#rows.readInt32LE(at)],
         topic: this.#rows.toString('utf8', at + 24, at + 24 + this.#rows.readUInt8(at + 4)),
         partition: this.#rows.readInt32LE(at + 8),
         offset: this.#rows.readDoubleLE(at + 16),
         key: keyLength === NO_KEY ? null : this.#rows.toString('utf8', keyAt, keyAt + keyLength),
+        ...(epoch !== NO_EPOCH && { epoch }),
       } as LogEntry;
     });
   }

@@ -124,3 +124,35 @@ describe('Assignment.drain, the last commit', () => {
     expect([sent(), over.clock.step()]).toEqual([[], false]);
   });
 });
+
+describe('Assignment.drain, how long it takes', () => {
+  const waiting = (over: TestAssignment) => {
+    const { lane } = over.run(0, 6);
+    lane.land();
+    lane.state = 'waiting';
+    lane.partition.waiting.add(
+      lane,
+      over.clock.after(60_000, () => undefined),
+    );
+  };
+  test.each<{ name: string; prepare: (over: TestAssignment) => void; takesMs: number }>([
+    { name: 'empty: nothing ever came', prepare: () => undefined, takesMs: 0 },
+    { name: 'unstarted: all is queued', prepare: (over) => [6, 7, 8].map((at) => over.register(0, at)), takesMs: 0 },
+    { name: 'failed: a retry is due much later', prepare: waiting, takesMs: 0 },
+    { name: 'saturated: a handler never returns', prepare: (over) => over.run(0, 6), takesMs: 20_000 },
+  ])('of a partition that is $name', async ({ prepare, takesMs }) => {
+    const over = await TestAssignment.owning([0]);
+    prepare(over);
+    over.assignment.onRevoked(at(0), false);
+    await turn();
+    if (takesMs > 0) expect(await outcomeOf(over.assignment.settled())).toBe('pending');
+    pass(over.clock, takesMs);
+    await over.assignment.settled();
+    expect([over.clock.now(), over.takeLog().includes('unassign t[0]'), over.budget.records]).toEqual([
+      takesMs,
+      true,
+      0,
+    ]);
+    expect(over.clock.step()).toBe(false);
+  });
+});

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { partitionsAt as at, TestAssignment } from '../../sim/stations.ts';
 import { KafkaError, OffsetError } from '../errors.ts';
-import type { Delivery } from './delivery.ts';
 import { encodeOffsetMap, type OffsetRanges } from './offset-map.ts';
 
 /** What the group has committed in t[0]. */
@@ -50,6 +49,7 @@ describe('Assignment, what the group has committed', () => {
       topic: 't',
       partition,
       endOffset: 12,
+      leaderEpoch: 2,
       fetchedRecords: 3,
       fetchedBytes: 9,
     });
@@ -141,85 +141,6 @@ describe('Assignment, a log that lost its beginning', () => {
     over.register(0, 50);
     over.assignment.onEnd({ topic: 't', partition: 1, offset: 60 });
     expect(over.warnings).toEqual([]);
-  });
-});
-
-describe('Assignment, a log that was cut off or made anew', () => {
-  test.each([
-    { name: 'by a later leader epoch', record: { leaderEpoch: 4 }, high: 50 },
-    { name: 'by its end', record: { leaderEpoch: 3 }, high: 5 },
-    { name: 'by its end, where no epoch is known', record: {}, high: 5 },
-  ])('is consumed again from there, and said: $name', async ({ record, high }) => {
-    const over = await TestAssignment.owning([0], { watermarks: () => ({ low: 0, high }) });
-    const [old, late] = [over.find(0), over.run(0, 10, { leaderEpoch: 3 })];
-    over.run(0, 11, { leaderEpoch: 3, key: 'other' });
-    old.clientPaused = true;
-    expect(over.register(0, 4, record)).toBeUndefined();
-    expect(over.warnings).toMatchObject([
-      { name: 'OffsetError', code: 'ERR_OFFSET_BACK', topic: 't', partition: 0, expected: 12, offset: 4 },
-    ]);
-    expect(over.warnings[0]?.message).toContain('offset 12 was due and 4 came');
-    // Until it is read again its records are nobody's.
-    expect([old.state, over.register(0, 5, record), over.budget.records]).toEqual(['closed', undefined, 0]);
-    await over.assignment.settled();
-    const renewed = over.find(0);
-    expect([over.takeLog(), renewed.state, renewed.clientPaused]).toEqual([
-      ['seek t[0]@4', 'opened t[0]'],
-      'active',
-      true,
-    ]);
-    // The broker has a later offset, and must not keep it.
-    expect(over.uncommitted).toBe('t[0]@4');
-    const again = over.run(0, 4, record);
-    over.complete(late);
-    expect([over.uncommitted, over.budget.records, renewed.tracker.incomplete]).toEqual(['t[0]@4', 1, 1]);
-    over.complete(again);
-    expect([over.uncommitted, over.register(0, 10, record)?.lane.partition]).toEqual(['t[0]@5', renewed]);
-    expect(over.warnings).toHaveLength(1);
-  });
-
-  test('what is incomplete below the cut is read again, and what is complete there does not run again', async () => {
-    const over = await TestAssignment.owning([0], { watermarks: () => ({ low: 0, high: 50 }) });
-    const ran = [1, 2, 3, 4, 5].map((offset) => over.run(0, offset, { leaderEpoch: 3, key: `k${offset}` }));
-    for (const index of [1, 3, 4]) over.complete(ran[index] as Delivery);
-    expect(over.register(0, 4, { leaderEpoch: 4 })).toBeUndefined();
-    await over.assignment.settled();
-    expect(over.takeLog()).toEqual(['seek t[0]@1', 'opened t[0]']);
-    const again = [1, 2, 3, 4, 5].filter((offset) => over.register(0, offset, { leaderEpoch: 4 }) !== undefined);
-    expect(again).toEqual([1, 3, 4, 5]);
-  });
-
-  test.each(['revoked', 'lost', 'closing'] as const)('what is %s meanwhile does not begin again', async (what) => {
-    const over = await TestAssignment.owning([0], { watermarks: () => ({ low: 0, high: 50 }) });
-    over.run(0, 10, { leaderEpoch: 3 });
-    if (what === 'closing') over.assignment.closing();
-    else over.assignment.onRevoked(at(0), what === 'lost');
-    over.register(0, 4, { leaderEpoch: 4 });
-    await over.assignment.settled();
-    expect(over.takeLog().filter((line) => line.startsWith('seek'))).toEqual([]);
-  });
-
-  test('so it is by a first record below what was committed, and the offset map is no more', async () => {
-    const over = await TestAssignment.owning([0], committedAt(100, encodeOffsetMap(100, [105, 110])));
-    expect(over.register(0, 3)).toBeUndefined();
-    await over.assignment.settled();
-    const taken = [3, 105, 107].filter((offset) => over.register(0, offset) !== undefined);
-    expect(taken).toEqual([3, 105, 107]);
-    expect(over.warnings).toMatchObject([{ code: 'ERR_OFFSET_BACK', expected: 100, offset: 3 }]);
-  });
-
-  test.each([
-    { name: 'no epoch, no end', record: {}, high: undefined },
-    { name: 'the same epoch, an end further on', record: { leaderEpoch: 3 }, high: 50 },
-    { name: 'an earlier epoch, an end right here', record: { leaderEpoch: 2 }, high: 12 },
-  ])('a record delivered twice is no such thing: $name', async ({ record, high }) => {
-    const watermarks = () => (high === undefined ? undefined : { low: 0, high });
-    const over = await TestAssignment.owning([0], { watermarks });
-    over.run(0, 10, { leaderEpoch: 3 });
-    over.run(0, 11, { leaderEpoch: 3, key: 'other' });
-    const before = over.find(0);
-    expect([10, 11, 4].map((offset) => over.register(0, offset, record))).toEqual([undefined, undefined, undefined]);
-    expect([over.warnings, over.find(0), over.budget.records]).toEqual([[], before, 2]);
   });
 });
 

@@ -51,8 +51,6 @@ export class Assignment implements OffsetStore {
   /** Rebalances are answered one after the other. */
   #rebalances: Promise<void> = Promise.resolve();
   #drainers: (() => void)[] = [];
-  /** Partitions that are closed and begin again in their turn. */
-  readonly #rewinding: Set<Partition> = new Set();
   #closing = false;
   #closed = false;
   #age = 0;
@@ -67,9 +65,11 @@ export class Assignment implements OffsetStore {
     const partition = this.#byTopic.get(record.topic)?.[record.partition];
     if (partition === undefined || partition.state !== 'active' || this.#closing) return undefined;
     const { position } = partition.tracker;
+    if (partition.doubts(record.leaderEpoch) && this.#looksBack(partition)) return undefined;
     if (position !== undefined && record.offset > position) this.#watch.onAhead(partition, record.offset);
     else if (position !== undefined && record.offset < position && this.#watch.isRewound(partition, record)) {
-      this.#rewind(partition, record.offset);
+      partition.cutOff(record);
+      this.#beginAgain(partition);
       return undefined;
     }
     this.#age += 1;
@@ -80,6 +80,7 @@ export class Assignment implements OffsetStore {
   onEnd({ offset, ...topicPartition }: PartitionOffset): void {
     const partition = this.find(topicPartition);
     if (partition === undefined || partition.state !== 'active' || this.#closing) return;
+    if (partition.looksBack && this.#looksBack(partition)) return;
     if (offset > (partition.tracker.position ?? offset)) this.#watch.onAhead(partition, offset);
     partition.tracker.skipTo(offset);
   }
@@ -101,14 +102,14 @@ export class Assignment implements OffsetStore {
       .map((partition) => partition.uncommitted());
   }
 
-  doubt(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.find(partition)?.doubt();
-  }
-
   onStatistics(statistics: readonly PartitionStatistics[]): void {
     for (const one of statistics) {
       const partition = this.find(one);
-      if (partition !== undefined) partition.statistics = one;
+      if (partition === undefined) continue;
+      partition.statistics = one;
+      // Where nothing new comes nothing else would say that there is another leader now.
+      const idle = partition.state === 'active' && !partition.clientPaused && !partition.looksBack && !this.#closing;
+      if (idle && partition.doubts(one.leaderEpoch)) this.#looksBack(partition);
     }
   }
 
@@ -121,9 +122,9 @@ export class Assignment implements OffsetStore {
     });
   }
 
-  #assign(assigned: readonly TopicPartition[], committed: readonly CommittedOffset[]): void {
+  #assign(assigned: readonly TopicPartition[], committed: readonly CommittedOffset[] | undefined): void {
     const { client, events, onOpened } = this.#parts;
-    const offsets = new Map(committed.map((offset) => [partitionName(offset), offset]));
+    const offsets = new Map(committed?.map((offset) => [partitionName(offset), offset]));
     client.assign(
       assigned.map(({ topic, partition }) => {
         const offset = offsets.get(partitionName({ topic, partition }))?.offset;
@@ -135,6 +136,7 @@ export class Assignment implements OffsetStore {
     const partitions = assigned.map((topicPartition) => this.#add(topicPartition));
     for (const partition of partitions) {
       const offset = offsets.get(partitionName(partition));
+      if (committed !== undefined) this.#watch.onCommitted(partition, offset);
       const problem = offset && partition.restore(offset);
       if (offset !== undefined && problem !== undefined) this.#watch.onMetadata(offset, problem);
     }
@@ -143,13 +145,12 @@ export class Assignment implements OffsetStore {
   }
 
   onRevoked(revoked: readonly TopicPartition[], lost: boolean): void {
+    const found = () => revoked.map((at) => this.find(at)).filter((partition) => partition !== undefined);
+    this.#leave(found());
     this.#next(async () => {
-      const partitions = revoked
-        .map((topicPartition) => this.find(topicPartition))
-        .filter((found) => found !== undefined);
+      const partitions = found();
       if (!lost) await this.drain(partitions, this.#parts.options.drainTimeoutMs);
       this.#remove(partitions);
-      this.#forget(revoked);
       this.#parts.client.unassign(revoked);
       if (revoked.length > 0) this.#parts.events.emit(lost ? 'lost' : 'revoked', { partitions: revoked });
     });
@@ -158,6 +159,7 @@ export class Assignment implements OffsetStore {
   /** From here on nothing new is taken in. */
   closing(): void {
     this.#closing = true;
+    this.#leave(this.open());
   }
 
   /**
@@ -166,23 +168,9 @@ export class Assignment implements OffsetStore {
    */
   async drain(partitions: readonly Partition[], timeoutMs: number): Promise<void> {
     for (const partition of partitions) if (partition.state === 'active') partition.drain();
-    const inFlight = () => partitions.reduce((sum, partition) => sum + partition.inFlight, 0);
-    const { clock, events, flush } = this.#parts;
+    await this.#settle(partitions, timeoutMs, () => false);
+    const { clock, flush } = this.#parts;
     let flushTimer: Timer | undefined;
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(timeoutMs, () => {
-        events.emit('warning', new DrainError(inFlight(), timeoutMs));
-        done();
-      });
-      const check = () => (this.#closed || inFlight() === 0) && done();
-      const done = () => {
-        timer.stop();
-        this.#drainers = this.#drainers.filter((drainer) => drainer !== check);
-        resolve();
-      };
-      this.#drainers.push(check);
-      check();
-    });
     let inTime = true;
     const limit = new Promise<void>((resolve) => {
       flushTimer = clock.after(FLUSH_MS, () => {
@@ -195,6 +183,26 @@ export class Assignment implements OffsetStore {
     } finally {
       flushTimer?.stop();
     }
+  }
+
+  /** Awaits what runs of these, for as long as there is need to. */
+  async #settle(partitions: readonly Partition[], timeoutMs: number, needless: () => boolean): Promise<void> {
+    const inFlight = () => partitions.reduce((sum, partition) => sum + partition.inFlight, 0);
+    const { clock, events } = this.#parts;
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(timeoutMs, () => {
+        events.emit('warning', new DrainError(inFlight(), timeoutMs));
+        done();
+      });
+      const check = () => (this.#closed || inFlight() === 0 || needless()) && done();
+      const done = () => {
+        timer.stop();
+        this.#drainers = this.#drainers.filter((drainer) => drainer !== check);
+        resolve();
+      };
+      this.#drainers.push(check);
+      check();
+    });
   }
 
   /** Outcomes came in: drains may be over. */
@@ -216,12 +224,12 @@ export class Assignment implements OffsetStore {
   }
 
   /** What the group has committed; without it we only know less, so a broker that does not say is no reason to wait. */
-  async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+  async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[] | undefined> {
     try {
       return await this.#parts.client.committed(partitions);
     } catch (error) {
       this.#parts.events.emit('warning', error as KafkaError);
-      return [];
+      return undefined;
     }
   }
 
@@ -248,39 +256,47 @@ export class Assignment implements OffsetStore {
     return partition;
   }
 
+  /** Whether the partition is read from further back first: another leader may have another log below its position. */
+  #looksBack(partition: Partition): boolean {
+    const log = this.#parts.client.watermarks(partition);
+    if (log === undefined || !partition.lookBack(log)) return false;
+    this.#beginAgain(partition);
+    return true;
+  }
+
   /**
-   * Everything from `offset` on was made anew. What is incomplete below it stays to be done, so the partition begins
-   * again there: with what was known, as a new one, in its turn among the rebalances. Until then its records are
-   * nobody's, since they come again.
+   * The partition is read again from where it can be committed, as a new one that knows what the old one knew: a drain
+   * and a seek, in its turn among the rebalances. Until then its records are nobody's, since they come again. Where it
+   * is asked back meanwhile, that drain does the rest.
    */
-  #rewind(before: Partition, offset: number): void {
-    const beginning = before.beginningBelow(offset);
-    this.#remove([before]);
-    this.#rewinding.add(before);
+  #beginAgain(before: Partition): void {
+    const { client, betweenPolls, onOpened, options } = this.#parts;
     this.#inTurn(async () => {
-      const { topic, partition: number } = before;
-      const { client, betweenPolls, onOpened } = this.#parts;
+      await this.#settle([before], options.drainTimeoutMs, () => before.leaving);
+      if (before.leaving) return;
       await betweenPolls(async () => {
-        if (!this.#rewinding.has(before)) return;
-        await client.seek({ topic, partition: number, offset: beginning.offset });
-        if (!this.#rewinding.delete(before) || this.#closing) return;
-        const partition = this.#add(before);
-        partition.beginAt(beginning);
-        partition.clientPaused = before.clientPaused;
-        onOpened([partition]);
+        if (before.state === 'closed') return;
+        const { topic, partition } = before;
+        const beginning = before.beginning;
+        this.#remove([before]);
+        await client.seek({ topic, partition, offset: beginning.from });
+        if (this.#closed) return;
+        const renewed = this.#add(before);
+        renewed.replace(before, beginning);
+        onOpened([renewed]);
       });
     });
   }
 
-  /** These are not ours any more, so they do not begin again either. */
-  #forget(partitions: readonly TopicPartition[]): void {
-    const names = new Set(partitions.map(partitionName));
-    for (const partition of this.#rewinding) if (names.has(partitionName(partition))) this.#rewinding.delete(partition);
+  #leave(partitions: readonly Partition[]): void {
+    for (const partition of partitions) partition.leaving = true;
+    this.onSettled();
   }
 
   #remove(partitions: readonly Partition[]): void {
     for (const partition of partitions) {
       if (partition.state === 'closed') continue;
+      this.#watch.onLeft(partition);
       partition.close();
       const siblings = this.#byTopic.get(partition.topic) as (Partition | undefined)[];
       siblings[partition.partition] = undefined;

@@ -196,8 +196,10 @@ describe('Breaker, lanes set aside', () => {
     const over = breakerOver();
     const timers = new Map<Lane, { stop(): void }>();
     const partition = stubPartition({
-      wait: (lane, timer) => void timers.set(lane, timer),
-      endWait: (lane) => void timers.delete(lane),
+      waiting: {
+        add: (lane, timer) => void timers.set(lane, timer),
+        end: (lane) => void timers.delete(lane),
+      },
     });
     over.open();
     const lanes = Array.from({ length: count }, () => over.laneOf(partition));

@@ -150,7 +150,7 @@ export class Breaker implements HandOut {
   setAside(lane: Lane): void {
     this.#aside.add(lane);
     lane.state = 'waiting';
-    lane.partition.wait(lane, { stop: () => void this.#aside.delete(lane) });
+    lane.partition.waiting.add(lane, { stop: () => void this.#aside.delete(lane) });
   }
 
   takeAside(): Lane | undefined {
@@ -201,7 +201,7 @@ export class Breaker implements HandOut {
 
   #takeBack(lane: Lane): void {
     this.#aside.delete(lane);
-    lane.partition.endWait(lane);
+    lane.partition.waiting.end(lane);
   }
 
   #enter(to: BreakerState, more: { readonly openMs?: number; readonly error?: HandlerError } = {}): void {

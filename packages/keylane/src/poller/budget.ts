@@ -5,6 +5,7 @@
  * the answer to `room()`, asked before every consume; nothing is ever pushed back.
  */
 import type { ResolvedOptions } from '../options.ts';
+import { type ClientRecord, headerOf } from './client.ts';
 
 /** What one record costs beside its own bytes: its objects here and its row in a frame. */
 export const RECORD_OVERHEAD_BYTES = 200;
@@ -68,4 +69,17 @@ export class Budget {
   get #counted(): number {
     return this.records - Math.min(this.waiting, this.#limits.retry.waitingRecordsMax);
   }
+}
+
+/** What a record counts against the limit in bytes. */
+export function bytesOf({ key, value, headers }: ClientRecord): number {
+  let bytes = RECORD_OVERHEAD_BYTES;
+  if (key !== null) bytes += key.length;
+  if (value !== null) bytes += value.length;
+  if (headers === undefined) return bytes;
+  for (const header of headers) {
+    const [name, content] = headerOf(header);
+    bytes += name.length + content.length;
+  }
+  return bytes;
 }

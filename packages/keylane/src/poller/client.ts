@@ -20,6 +20,8 @@ export interface PartitionOffset extends TopicPartition {
 export interface CommittedOffset extends PartitionOffset {
   /** Whatever the committer attached; Keylane's own is an offset map. Empty where there is none. */
   readonly metadata: string;
+  /** The latest leader epoch the committer knew; the log below the offset is what that leader had. Absent: unknown. */
+  readonly leaderEpoch?: number | undefined;
 }
 
 /** The offsets a partition's log has, as of its last fetch: from `low` on, up to and without `high`. */
@@ -42,8 +44,6 @@ export interface ClientRecord extends TopicPartition {
 
 /** What a broker answered to one partition's part of a commit. */
 export interface CommitAnswer extends PartitionOffset {
-  /** As it was sent. */
-  readonly metadata: string;
   /** Absent where the broker took it. */
   readonly error?: KafkaError;
 }
@@ -54,6 +54,8 @@ export interface PartitionStatistics extends TopicPartition {
    * The end a consumer can reach: the last stable offset under `read_committed`, else the high watermark; -1 unknown.
    */
   readonly endOffset: number;
+  /** Of the partition's leader now; -1 unknown. */
+  readonly leaderEpoch: number;
   /** Records fetched and waiting inside the client. */
   readonly fetchedRecords: number;
   /** Their bytes. */

@@ -137,62 +137,84 @@ describe('Committer.flush, answers that do not come', () => {
     expect(await outcomeOf(flushed)).toBeUndefined();
   });
 
-  const LATE = { topic: 't', partition: 0, offset: 5, metadata: 'a map of 5' };
-  test.each<{ name: string; answer: CommitAnswer; error?: KafkaError; told: string[][] }>([
-    { name: 'taken', answer: LATE, told: [['t[0]@5']] },
-    { name: 'refused', answer: LATE, error: REFUSED, told: [] },
-    { name: 'refused for its partition', answer: { ...LATE, error: REFUSED }, told: [] },
-  ])('one that comes after all is told, and does not end the next commit: $name', async ({ answer, error, told }) => {
+  const LATE = { topic: 't', partition: 0, offset: 5 };
+
+  /** A commit of 5 was given up, and the next, of what is committable now, is in flight. */
+  async function withLateAnswer(change: (store: ReturnType<typeof committerOver>['store']) => void) {
     const over = committerOver({ 0: 5 });
     const flushed = over.flush();
     await passing(over, 90_000);
-    over.store.committable = { 0: 6 };
+    change(over.store);
     await passing(over, 100);
-    over.committer.onAnswered([answer], error);
-    expect([over.store.confirmed, over.store.refused, over.committed]).toEqual([{}, [], told]);
+    expect(over.sent()).toHaveLength(2);
+    return { over, flushed };
+  }
+
+  test.each<{
+    name: string;
+    answer: CommitAnswer;
+    error?: KafkaError;
+    told: string[][];
+    has: object;
+    refused: string[];
+  }>([
+    { name: 'taken', answer: LATE, told: [['t[0]@5']], has: { 0: 5 }, refused: [] },
+    { name: 'refused', answer: LATE, error: REFUSED, told: [], has: {}, refused: ['t[0]@5 15'] },
+    { name: 'refused in part', answer: { ...LATE, error: REFUSED }, told: [], has: {}, refused: ['t[0]@5 15'] },
+  ])('one that comes after all is told, and does not end the next commit: $name', async (late) => {
+    const { over, flushed } = await withLateAnswer((store) => {
+      store.committable = { 0: 6 };
+    });
+    over.committer.onAnswered([late.answer], late.error);
+    expect([over.store.confirmed, over.store.refused, over.committed]).toEqual([late.has, late.refused, late.told]);
     expect([await outcomeOf(flushed), over.sent()]).toEqual(['pending', [['t[0]@5'], ['t[0]@6']]]);
     over.answer();
     expect([await outcomeOf(flushed), over.store.confirmed]).toEqual([undefined, { 0: 6 }]);
   });
 
-  /** A commit was given up, and the next says the same offset with another map. */
+  test('one that comes after the next was confirmed: the broker may have taken it last, so that is said again', async () => {
+    const { over, flushed } = await withLateAnswer((store) => {
+      store.committable = { 0: 6 };
+    });
+    over.answer();
+    await flushed;
+    over.committer.onAnswered([LATE], undefined);
+    const again = over.flush();
+    expect(over.sent()).toEqual([['t[0]@5'], ['t[0]@6'], ['t[0]@6']]);
+    over.answer();
+    expect([await outcomeOf(again), over.store.confirmed]).toEqual([undefined, { 0: 6 }]);
+  });
+
+  /** The first answer may be the late one's or the next one's: the broker is sure to have what the first said. */
   async function withAnotherMap() {
-    const over = committerOver({ 0: 5 });
-    const flushed = over.flush();
-    await passing(over, 90_000);
-    over.store.map = 'a fuller map';
-    await passing(over, 100);
+    const { over, flushed } = await withLateAnswer((store) => {
+      store.map = 'fuller map';
+    });
+    over.committer.onAnswered([LATE], undefined);
+    expect([over.store.confirmedMap, await outcomeOf(flushed), over.store.wanted()]).toEqual(['map', 'pending', true]);
+    expect(over.commits.map((commit) => commit[0]?.metadata)).toEqual([
+      'map of 5',
+      'fuller map of 5',
+      'fuller map of 5',
+    ]);
     return { over, flushed };
   }
 
-  test.each([
-    { name: 'taken', error: undefined, doubted: ['t[0]@5'] },
-    { name: 'refused', error: REFUSED, doubted: [] },
-  ])('one that comes after all is not the answer to the same offset with another map: $name', async (late) => {
-    const { over, flushed } = await withAnotherMap();
-    over.committer.onAnswered([LATE], late.error);
-    expect([over.store.confirmed, over.store.refused, over.store.doubted]).toEqual([{}, [], late.doubted]);
-    expect(await outcomeOf(flushed)).toBe('pending');
-    over.answer();
-    expect([await outcomeOf(flushed), over.store.confirmed]).toEqual([undefined, { 0: 5 }]);
-  });
-
-  test('one that comes after the next was confirmed casts doubt on that: the broker may have taken it later', async () => {
+  test('it is not believed for another map at the same offset, which is sent again', async () => {
     const { over, flushed } = await withAnotherMap();
     over.answer();
-    await flushed;
-    expect(over.store.doubted).toEqual([]);
-    over.committer.onAnswered([LATE], undefined);
-    expect(over.store.doubted).toEqual(['t[0]@5']);
-  });
-
-  test('where both say the very same, either answer will do', async () => {
-    const over = committerOver({ 0: 5 });
-    const flushed = over.flush();
-    await passing(over, 90_000);
+    expect(over.store.confirmedMap).toBe('fuller map');
     await passing(over, 100);
-    over.committer.onAnswered([LATE], undefined);
-    expect([await outcomeOf(flushed), over.store.confirmed, over.store.doubted]).toEqual([undefined, { 0: 5 }, []]);
+    expect([await outcomeOf(flushed), over.store.wanted(), over.sent().length]).toEqual([undefined, false, 3]);
+  });
+
+  test('nor is a refusal of the first taken for one of the second', async () => {
+    const { over, flushed } = await withAnotherMap();
+    over.committer.onAnswered([LATE], REFUSED);
+    await passing(over, 100);
+    expect([over.store.confirmedMap, await outcomeOf(flushed), over.sent().length]).toEqual(['map', 'pending', 4]);
+    over.answer();
+    expect(over.store.confirmedMap).toBe('fuller map');
   });
 
   test('one that comes after all leaves the limit of the next commit as it was', async () => {
@@ -237,6 +259,17 @@ describe('Committer.stop', () => {
     over.committer.stop();
     await passing(over, 100);
     expect([await outcomeOf(flushed), over.sent().length]).toEqual([undefined, 1]);
+  });
+
+  test('two that wait to try again both end, and leave no wait behind', async () => {
+    const over = committerOver({ 0: 5 });
+    const flushed = [over.flush(), over.flush()];
+    over.answer(REBALANCING);
+    await turn();
+    over.answer(REBALANCING);
+    await turn();
+    over.committer.stop();
+    expect([await outcomeOf(Promise.all(flushed)), over.clock.step()]).toEqual([[undefined, undefined], false]);
   });
 
   test.each([

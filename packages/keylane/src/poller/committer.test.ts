@@ -123,7 +123,7 @@ describe('Committer, answers', () => {
   test('what is sent is the offset and its metadata, and who is told of the answer stays here', () => {
     const { committer, commits } = committerOver({ 0: 5 });
     committer.onCompleted(10);
-    expect(commits).toEqual([[{ topic: 't', partition: 0, offset: 5, metadata: 'a map of 5' }]]);
+    expect(commits).toEqual([[{ topic: 't', partition: 0, offset: 5, metadata: 'map of 5' }]]);
   });
 
   test.each([
@@ -138,13 +138,9 @@ describe('Committer, answers', () => {
     expect(store.refused).toEqual(refused ?? ['t[0]@5 27', 't[1]@8 27']);
   });
 
-  const at = (partition: number, offset: number, map = 'a map') => ({
-    ...{ topic: 't', partition, offset },
-    metadata: `${map} of ${offset}`,
-  });
+  const at = (partition: number, offset: number) => ({ topic: 't', partition, offset });
   test.each([
     { name: 'of another offset', answers: [at(0, 4), at(1, 8)], error: undefined },
-    { name: 'of another map', answers: [at(0, 5, 'another map'), at(1, 8)], error: undefined },
     { name: 'of fewer partitions', answers: [at(0, 5)], error: undefined },
     { name: 'of more partitions', answers: [at(0, 5), at(1, 8), at(2, 9)], error: undefined },
     { name: 'of another offset, refused', answers: [at(0, 4), at(1, 8)], error: REFUSED },

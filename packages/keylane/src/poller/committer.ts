@@ -8,14 +8,7 @@
 import { KafkaError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
-import {
-  type Client,
-  type CommitAnswer,
-  type CommittedOffset,
-  type PartitionOffset,
-  partitionName,
-  type TopicPartition,
-} from './client.ts';
+import { type Client, type CommitAnswer, type CommittedOffset, type PartitionOffset, partitionName } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 
 /**
@@ -23,6 +16,8 @@ import type { Clock, Timer } from './clock.ts';
  * lost.
  */
 const ANSWER_MS = 90_000;
+/** So many commits that were given up are remembered; an answer that is later still is nobody's. */
+const GIVEN_UP_MAX = 10;
 /** A flush waits this long before it tries a refused commit again: a rebalance refuses some for a moment. */
 const RETRY_MS = 100;
 
@@ -34,15 +29,16 @@ export interface Uncommitted extends CommittedOffset {
   refuse(error: KafkaError): void;
 }
 
+/** What was sent, by the names of its offsets, and who waits to learn whether all of it was taken. */
+interface Commit {
+  readonly offsets: ReadonlyMap<string, Uncommitted>;
+  readonly waiting: ((taken: boolean) => void)[];
+}
+
 /** What the committer needs of the partitions; `assignment.ts` implements it. */
 export interface OffsetStore {
   /** What a commit would tell the broker that it does not have, of partitions that are ours. */
   uncommitted(): Uncommitted[];
-  /**
-   * The broker took these, and nobody knows whether before or after what it confirmed last: they are to be said
-   * again.
-   */
-  doubt(partitions: readonly TopicPartition[]): void;
 }
 
 export interface CommitterParts {
@@ -57,12 +53,11 @@ export class Committer {
   #stopped = false;
   #interval: Timer | undefined = undefined;
   #answerTimer: Timer | undefined = undefined;
-  /** The commit in flight, by the names of its partitions, and who waits to learn whether all of it was taken. */
-  #inFlight:
-    | { readonly offsets: ReadonlyMap<string, Uncommitted>; readonly waiting: ((taken: boolean) => void)[] }
-    | undefined = undefined;
+  #inFlight: Commit | undefined = undefined;
+  /** Those whose answer may still come, the oldest first. */
+  #givenUp: Commit[] = [];
   #completedAtCommit = 0;
-  /** Ends the wait of each flush that was refused; a revoke's and the close's may wait at once. */
+  /** Ends of the pauses of flushes, of which a close and a rebalance may each have one. */
   readonly #pauses: Set<() => void> = new Set();
   readonly #parts: CommitterParts;
 
@@ -92,19 +87,26 @@ export class Committer {
     if (taken.length > 0) this.#parts.events.emit('committed', { offsets: taken });
     const whole = taken.length === answers.length && error === undefined;
     if (!whole) this.#parts.events.emit('warning', refusal(answers, error));
-    const offsets = this.#inFlight?.offsets;
-    if (offsets === undefined || !isAnswerTo(offsets, answers, error)) {
-      // One that was given up: what the broker took may be older than what it has confirmed since.
-      this.#parts.store.doubt(taken);
-      return;
-    }
+    const isAnswered = (commit: Commit) => isAnswerTo(commit, answers, error);
+    const late = this.#givenUp.find(isAnswered);
+    const inFlight = this.#inFlight !== undefined && isAnswered(this.#inFlight) ? this.#inFlight : undefined;
+    const commit = late ?? inFlight;
+    if (commit === undefined) return;
+    // A late one may tell of something older than what was confirmed since: then that is said again.
     for (const answer of answers) {
-      const offset = offsets.get(partitionName(answer)) as Uncommitted;
+      const offset = commit.offsets.get(offsetName(answer)) as Uncommitted;
       const refused = error ?? answer.error;
       if (refused === undefined) offset.confirm();
       else offset.refuse(refused);
     }
-    this.#answered(whole);
+    if (late === undefined) {
+      this.#answered(whole);
+      return;
+    }
+    this.#givenUp.splice(this.#givenUp.indexOf(late), 1);
+    // Nobody can tell the answers to two commits of the same offsets apart, and their maps may differ. Whichever this
+    // one was of, the broker has the older map or more; the newer one is sent again.
+    if (inFlight !== undefined) this.#giveUp(whole);
   }
 
   /**
@@ -132,16 +134,22 @@ export class Committer {
     const offsets = this.#parts.store.uncommitted();
     if (offsets.length === 0) return false;
     this.#parts.client.commit(
-      offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })),
+      offsets.map(({ topic, partition, offset, metadata, leaderEpoch }) => ({
+        topic,
+        partition,
+        offset,
+        metadata,
+        leaderEpoch,
+      })),
     );
     // Only now: one that throws is not in flight, and nobody may wait for its answer.
-    this.#inFlight = { offsets: new Map(offsets.map((offset) => [partitionName(offset), offset])), waiting: [] };
+    this.#inFlight = { offsets: new Map(offsets.map((offset) => [offsetName(offset), offset])), waiting: [] };
     this.#answerTimer = this.#parts.clock.after(ANSWER_MS, () => {
       const error = new KafkaError('ERR_COMMIT', `a commit was not answered within ${ANSWER_MS} ms`, {
         kafkaCode: -185,
       });
       this.#parts.events.emit('warning', error);
-      this.#answered(false);
+      this.#giveUp(false);
     });
     return true;
   }
@@ -164,6 +172,12 @@ export class Committer {
     });
   }
 
+  /** Goes on without the answer to the commit in flight. */
+  #giveUp(taken: boolean): void {
+    this.#givenUp = [...this.#givenUp, this.#inFlight as Commit].slice(-GIVEN_UP_MAX);
+    this.#answered(taken);
+  }
+
   #answered(taken: boolean): void {
     this.#answerTimer?.stop();
     const waiting = this.#inFlight?.waiting ?? [];
@@ -172,24 +186,10 @@ export class Committer {
   }
 }
 
-/**
- * Whether these are the answers to that commit, told by offset and metadata: one that comes after it was given up may
- * find another in flight, which still has its own to come. Where both say the same, either answer is true of both. A
- * request that failed as a whole may name no partition at all.
- */
-function isAnswerTo(
-  offsets: ReadonlyMap<string, Uncommitted>,
-  answers: readonly CommitAnswer[],
-  error: KafkaError | undefined,
-): boolean {
+/** Whether these are the answers to that commit; a request that failed as a whole may name no partition at all. */
+function isAnswerTo({ offsets }: Commit, answers: readonly CommitAnswer[], error: KafkaError | undefined): boolean {
   if (answers.length === 0) return error !== undefined;
-  return (
-    answers.length === offsets.size && answers.every((answer) => isSame(offsets.get(partitionName(answer)), answer))
-  );
-}
-
-function isSame(sent: Uncommitted | undefined, { offset, metadata }: CommitAnswer): boolean {
-  return sent?.offset === offset && sent.metadata === metadata;
+  return answers.length === offsets.size && answers.every((answer) => offsets.has(offsetName(answer)));
 }
 
 function offsetName(offset: PartitionOffset): string {

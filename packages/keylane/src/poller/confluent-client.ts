@@ -74,6 +74,7 @@ export class ConfluentClient implements Client {
   #listener: ClientListener | undefined = undefined;
   /** Settles when `connect` is through, whatever came of it. */
   #connecting: Promise<unknown> = Promise.resolve();
+  #leaving = false;
   readonly #resets: ResetWatch | undefined;
 
   constructor(kafka: KafkaOptions) {
@@ -145,11 +146,12 @@ export class ConfluentClient implements Client {
     if (this.#resets !== undefined) this.#onGivenUp(offsets.filter(({ offset }) => !isOffset(offset)));
     return offsets
       .filter(({ offset }) => isOffset(offset))
-      .map(({ topic, partition, offset, metadata }) => ({
+      .map(({ topic, partition, offset, metadata, leaderEpoch }) => ({
         topic,
         partition,
         offset: offset as number,
         metadata: metadata ?? '',
+        leaderEpoch,
       }));
   }
 
@@ -202,6 +204,7 @@ export class ConfluentClient implements Client {
   }
 
   async disconnect(): Promise<void> {
+    this.#leaving = true;
     // A connection that is being made would otherwise outlive this.
     await this.#connecting;
     const consumer = this.#consumer;
@@ -269,24 +272,23 @@ export class ConfluentClient implements Client {
   }
 
   #onCommitted(error: LibrdKafkaError | null | undefined, offsets: readonly CommitResult[] | undefined): void {
-    const answers = (offsets ?? []).map(({ topic, partition, offset, metadata, error: refusal }) => ({
+    const answers = (offsets ?? []).map(({ topic, partition, offset, error: refusal }) => ({
       topic,
       partition,
       offset: offset as number,
-      metadata: metadata ?? '',
       ...(refusal !== undefined &&
         refusal !== null && { error: toKafkaError(refusal, 'the broker refused the offset') }),
     }));
     this.#listener?.onCommitAnswered(answers, error ? toKafkaError(error, 'the broker refused the commit') : undefined);
   }
 
-  /** Answers a rebalance. While the client disconnects there may be nobody left to answer. */
+  /** Answers a rebalance. While the client leaves there may be nobody left to answer. */
   #answer(call: (consumer: Consumer) => void): void {
     if (this.#consumer === undefined) return;
     try {
       call(this.#consumer);
     } catch (error) {
-      this.#listener?.onError(toKafkaError(error as LibrdKafkaError, 'a rebalance could not be answered'));
+      if (!this.#leaving) throw toKafkaError(error as LibrdKafkaError, 'a rebalance could not be answered');
     }
   }
 }

@@ -73,6 +73,10 @@ describe('a dead letter', () => {
     expect(headers.some(([name]) => name.startsWith('kafka_dlt'))).toBe(false);
   });
 
+  test('does not go where its record came from', () => {
+    expect(() => letterOf({ topic: 'orders' })).toThrow(/orders\[258\]@.*the record's own topic/);
+  });
+
   test('cuts stack traces', () => {
     const headers = mapOf(letterOf({ headers: 'both', stackCharactersMax: 10 }).headers);
     expect(headers.get('kafka_dlt-exception-stacktrace')?.toString()).toBe('RangeError');

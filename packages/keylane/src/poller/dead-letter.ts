@@ -1,7 +1,7 @@
 /**
  * Makes a dead letter of an exhausted record. Pure.
  */
-import type { HandlerError } from '../errors.ts';
+import { answerError, HandlerError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { KafkaRecord } from '../wire/record.ts';
 import { type DeadLetterHeaders, deadLetterHeaders } from './dead-letter-headers.ts';
@@ -54,9 +54,14 @@ export function deadLetterOf(
 ): Omit<OutgoingRecord, 'partition'> {
   const { topic, headers, stackCharactersMax } = policy;
   const { stage, attempt, traceId } = error;
+  const name = typeof topic === 'string' ? topic : called('deadLetter.topic', error, () => topic(record));
+  if (name === record.topic) {
+    const why = answerError(`deadLetter.topic names ${name}, the record's own topic: it would come back for ever`);
+    throw new HandlerError(error, why, stage, 'there is no dead letter for');
+  }
   const facts = { record, error, stage, attempts: attempt, group, traceId, failedAt };
   return {
-    topic: typeof topic === 'string' ? topic : called('deadLetter.topic', error, () => topic(record)),
+    topic: name,
     key: record.key,
     value: record.value,
     headers: called('deadLetter.headers', error, () => deadLetterHeaders(facts, headers, stackCharactersMax)),

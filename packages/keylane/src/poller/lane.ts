@@ -13,9 +13,9 @@
 import { assert } from '../errors.ts';
 import type { Lease } from '../wire/leases.ts';
 import { headersOf } from './client.ts';
-import type { Timer } from './clock.ts';
 import type { Delivery } from './delivery.ts';
 import type { ParkedKeys } from './parked-keys.ts';
+import type { WaitingLanes } from './waiting-lanes.ts';
 
 export type LaneState = 'idle' | 'ready' | 'in-flight' | 'leaving' | 'waiting' | 'held';
 
@@ -31,10 +31,8 @@ export interface LanePartition {
   /** Its records that are with a thread or the outbox now; kept by its lanes. */
   inFlight: number;
   complete(delivery: Delivery, wasExhausted?: boolean): void;
-  /** The lane's head runs again when this timer is over. */
-  wait(lane: Lane, timer: Timer): void;
-  /** It is over. */
-  endWait(lane: Lane): void;
+  /** Its lanes whose head waits for its next attempt. */
+  readonly waiting: Pick<WaitingLanes, 'add' | 'end'>;
   /** A record was exhausted; false where that is one too many, and so nothing more is handed out. */
   exhaust(): boolean;
   /** Nothing more is handed out since too many were. */

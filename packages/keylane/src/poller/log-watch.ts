@@ -1,19 +1,47 @@
 /**
  * Notices, and says loudly, when a partition's log is not what the committed offset promised: records deleted before
- * they were consumed, a log cut off or made anew, metadata nobody can read. Runs on the poller's thread.
+ * they were consumed, a log cut off or made anew, a commit that went back, metadata nobody can read. Runs on the
+ * poller's thread.
  */
 import { OffsetError } from '../errors.ts';
 import type { Events } from '../events.ts';
-import type { Client, ClientRecord, PartitionOffset } from './client.ts';
+import {
+  type Client,
+  type ClientRecord,
+  type CommittedOffset,
+  type PartitionOffset,
+  partitionName,
+  type TopicPartition,
+} from './client.ts';
 import type { Partition } from './partition.ts';
 
 export class LogWatch {
   readonly #client: Pick<Client, 'watermarks'>;
   readonly #events: Events;
+  /** What the group had committed of partitions when they were given back, by their names. */
+  readonly #left: Map<string, CommittedOffset> = new Map();
 
   constructor(client: Pick<Client, 'watermarks'>, events: Events) {
     this.#client = client;
     this.#events = events;
+  }
+
+  /** A partition goes, with this committed. */
+  onLeft({ topic, partition, committed, committedEpoch }: Partition): void {
+    if (committed === undefined) return;
+    const offset = { topic, partition, offset: committed, leaderEpoch: committedEpoch, metadata: '' };
+    this.#left.set(partitionName(offset), offset);
+  }
+
+  /** A partition comes back, with this committed: not less than when it went, but where a later leader lacks it. */
+  onCommitted(at: TopicPartition, committed: CommittedOffset | undefined): void {
+    const { offset = -1, leaderEpoch = -1 } = committed ?? {};
+    const before = this.#left.get(partitionName(at));
+    if (before === undefined || offset >= before.offset || leaderEpoch > (before.leaderEpoch ?? -1)) return;
+    const what =
+      `the group's committed offset went back: it was ${before.offset}, and is ${offset < 0 ? 'none' : offset} now. ` +
+      'Records from there on run again. Somebody moved it, or it expired (offsets.retention.minutes)';
+    this.#warn('ERR_COMMIT_BACK', at, before.offset, offset, what);
   }
 
   /** The metadata of a committed offset cannot be used. */
@@ -47,8 +75,8 @@ export class LogWatch {
   }
 
   #warn(
-    code: 'ERR_OFFSET_SKIPPED' | 'ERR_OFFSET_BACK',
-    { topic, partition }: Partition,
+    code: 'ERR_OFFSET_SKIPPED' | 'ERR_OFFSET_BACK' | 'ERR_COMMIT_BACK',
+    { topic, partition }: TopicPartition,
     expected: number,
     offset: number,
     what: string,

@@ -269,3 +269,15 @@ describe('OffsetTracker, while only tickets at load 1 or less are handed out', (
     life.commit();
   });
 });
+
+describe('OffsetTracker.load, a compacted log', () => {
+  test.each([1, 1_000, 1_000_000])('counts records, not how far they lie apart: gaps of %d', (gap) => {
+    const tracker = new OffsetTracker(offsetMapLimits(4_095));
+    let ticket = 0;
+    while (tracker.loadOfAll <= 1) ticket = tracker.register(tracker.span * gap) as number;
+    // All but the first complete, every second one later, so the map is as large as it can be.
+    expect(ticket).toBeGreaterThan(1_500);
+    for (let next = 1; next < ticket; next += 2) tracker.complete(next);
+    expect(encodeOffsetMap(0, tracker.completed()).length).toBeLessThanOrEqual(4_095);
+  });
+});

@@ -74,6 +74,13 @@ export class OffsetTracker {
     return fits;
   }
 
+  /** What was complete above the committed offset is not there any more. */
+  forgetRestored(): void {
+    if (this.#restored.end === 0) return;
+    this.#restored = new RestoredRanges([]);
+    this.version += 1;
+  }
+
   /**
    * Notes a delivered offset and returns its ticket. Returns `undefined` for one that needs no run: it is complete
    * already, or below the position (the client has been seen to deliver an offset twice).

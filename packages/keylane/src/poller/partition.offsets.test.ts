@@ -256,22 +256,3 @@ describe('Partition.isRewound', () => {
     expect(partition.isRewound(recordOf({ offset: 110 }), 200)).toBe(false);
   });
 });
-
-describe('Partition.doubt', () => {
-  test('what the broker confirmed is said again', () => {
-    const partition = partitionOf();
-    complete(partition, register(partition, [5]));
-    partition.uncommitted().confirm();
-    expect(commitOf(partition)).toBeUndefined();
-    partition.doubt();
-    expect(commitOf(partition)).toMatchObject({ offset: 6 });
-    partition.uncommitted().confirm();
-    expect(commitOf(partition)).toBeUndefined();
-  });
-
-  test('where it has confirmed nothing there is nothing to say again', () => {
-    const partition = partitionOf();
-    partition.doubt();
-    expect(commitOf(partition)).toBeUndefined();
-  });
-});

@@ -165,7 +165,7 @@ describe('Partition, drain and close', () => {
     const timer = clock.after(100, () => {
       retried += 1;
     });
-    partition.waiting.set(delivery?.lane as Lane, timer);
+    partition.waiting.add(delivery?.lane as Lane, timer);
     partition[end]();
     while (clock.step());
     expect([retried, partition.waiting.size]).toEqual([0, 0]);

@@ -9,23 +9,18 @@
 import { assert } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lease, Leases } from '../wire/leases.ts';
-import { type Budget, RECORD_OVERHEAD_BYTES } from './budget.ts';
-import {
-  type ClientRecord,
-  type CommittedOffset,
-  headerOf,
-  type PartitionStatistics,
-  type TopicPartition,
-} from './client.ts';
-import type { Timer } from './clock.ts';
+import { type Budget, bytesOf } from './budget.ts';
+import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition, Watermarks } from './client.ts';
 import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
 import { Flood } from './flood.ts';
+import { KnownLog } from './known-log.ts';
 import { Lane, type LanePartition } from './lane.ts';
 import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
 import { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, rangesBelow } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 import { ParkedKeys } from './parked-keys.ts';
+import { WaitingLanes } from './waiting-lanes.ts';
 
 /** What all partitions of a consumer share. */
 export interface PartitionShared {
@@ -41,6 +36,14 @@ export interface PartitionShared {
   readonly leases: Leases;
 }
 
+/** Where a partition begins, and what above that is complete. */
+export interface Beginning {
+  readonly offset: number;
+  readonly ranges: OffsetRanges;
+  /** From here on it is read; what comes below `offset` is not taken in. */
+  readonly from: number;
+}
+
 /** What the broker answers to metadata longer than it allows. */
 const OFFSET_METADATA_TOO_LARGE = 12;
 
@@ -52,20 +55,21 @@ export class Partition implements LanePartition {
   halted = false;
   /** The keys whose records go to the park topic; `undefined` where none ever do. */
   parked: ParkedKeys | undefined;
+  /** The group takes it back or the client left: who waits for its sake need not any longer. */
+  leaving = false;
   /** Whether the client was told to pause it, for whatever reason. */
   clientPaused = false;
   /** Records registered and not complete, and what they count against the byte budget. */
   bufferedRecords = 0;
   bufferedBytes = 0;
-  /** Of the buffered ones: those behind keys whose first record waits for its next attempt. */
-  waitingRecords = 0;
   inFlight = 0;
   /** What the group has committed, as the broker says; undefined where it has nothing. */
   committed: number | undefined = undefined;
+  /** The leader epoch that went with it. */
+  committedEpoch: number | undefined = undefined;
   /** What the client's statistics said last; undefined before the first. */
   statistics: PartitionStatistics | undefined = undefined;
-  /** Lanes whose head waits for its next attempt. */
-  readonly waiting: Map<Lane, Timer> = new Map();
+  readonly waiting: WaitingLanes;
 
   readonly topic: string;
   readonly partition: number;
@@ -78,24 +82,27 @@ export class Partition implements LanePartition {
   #committedVersion = 0;
   /** False once the broker refused an offset map: it allows less than we were told. */
   #mapFits = true;
-  /** False until the first record came. */
-  #begun = false;
-  #leaderEpoch = -1;
   /** From the first exhausted record on. */
   #flood: Flood | undefined = undefined;
+  readonly #log: KnownLog = new KnownLog();
+  /** Everything from here on was made anew. */
+  #cut: number = Number.POSITIVE_INFINITY;
 
   constructor({ topic, partition }: TopicPartition, shared: PartitionShared) {
     this.topic = topic;
     this.partition = partition;
     this.#shared = shared;
     this.parked = shared.options.park && new ParkedKeys();
+    this.waiting = new WaitingLanes(shared.budget);
     this.lease = shared.leases.grant();
     this.tracker = new OffsetTracker(offsetMapLimits(shared.options.offsetMapCharactersMax));
   }
 
   /** Begins at what the group committed; returns what is wrong with the metadata there, if anything is. */
-  restore({ offset, metadata }: CommittedOffset): string | undefined {
+  restore({ offset, metadata, leaderEpoch }: CommittedOffset): string | undefined {
     this.committed = offset;
+    this.committedEpoch = leaderEpoch;
+    this.#log.restore(leaderEpoch);
     const map = decodeOffsetMap(offset, metadata);
     if ('problem' in map) {
       this.tracker.restore(offset, []);
@@ -122,7 +129,7 @@ export class Partition implements LanePartition {
 
   /** What waits behind failing keys counts only past as much again: it must not stop the healthy ones. */
   get #counted(): number {
-    return this.bufferedRecords - Math.min(this.waitingRecords, this.#shared.options.bufferedRecordsPerPartitionMax);
+    return this.bufferedRecords - Math.min(this.waiting.records, this.#shared.options.bufferedRecordsPerPartitionMax);
   }
 
   /**
@@ -130,9 +137,9 @@ export class Partition implements LanePartition {
    * delivered before or the offset map says that it is complete.
    */
   register(record: ClientRecord, age: number): Delivery | undefined {
+    // What the map has from here on was made anew.
+    if (!this.#log.onRecord(record, this.tracker.position)) this.tracker.forgetRestored();
     const ticket = this.tracker.register(record.offset);
-    this.#begun = true;
-    if (record.leaderEpoch !== undefined) this.#leaderEpoch = Math.max(this.#leaderEpoch, record.leaderEpoch);
     if (ticket === undefined) return undefined;
     const lane = this.#laneOf(this.#shared.laneKey(record), age);
     const bytes = bytesOf(record);
@@ -141,37 +148,73 @@ export class Partition implements LanePartition {
     this.bufferedRecords += 1;
     this.bufferedBytes += bytes;
     this.#shared.budget.add(bytes);
-    if (lane.state === 'waiting') this.#addWaiting(1);
+    if (lane.state === 'waiting') this.waiting.grew();
     return delivery;
   }
 
   /**
-   * True for a record that lies below what was delivered already and yet is no duplicate: the log was cut off from
-   * above (its records have a later leader epoch), or is another one (it ends below where we are).
+   * Whether this record says that the log was cut off or made anew; see {@link KnownLog.isRewound}.
    *
    * @param end the log's end, as far as the client knows
    */
-  isRewound({ offset, leaderEpoch = -1 }: ClientRecord, end: number | undefined): boolean {
+  isRewound(record: ClientRecord, end: number | undefined): boolean {
     const { position } = this.tracker;
-    if (position === undefined || offset >= position) return false;
-    return !this.#begun || leaderEpoch > this.#leaderEpoch || (end !== undefined && end < position);
+    return position !== undefined && this.#log.isRewound(record, position, end);
   }
 
-  /** Where to begin again when everything from `offset` on was made anew, and what above that is complete. */
-  beginningBelow(offset: number): { readonly offset: number; readonly ranges: OffsetRanges } {
-    const { committable = offset } = this.tracker;
-    return { offset: Math.min(committable, offset), ranges: rangesBelow(this.tracker.completed(), offset) };
+  /** Whether the log below the position may be another one, seeing that there is a leader of this epoch. */
+  doubts(leaderEpoch: number | undefined): boolean {
+    return this.#log.doubts(leaderEpoch);
   }
 
-  /** Begins where another one left off; the broker is to learn that even where it has a later offset. */
-  beginAt({ offset, ranges }: { readonly offset: number; readonly ranges: OffsetRanges }): void {
+  /** It is read from below its position, and nothing was found there yet. */
+  get looksBack(): boolean {
+    return this.#log.looksBack;
+  }
+
+  /**
+   * Has it read from further back, below the position; until that is done there is no hand-out. False where the log
+   * has no more.
+   */
+  lookBack(log: Watermarks): boolean {
+    const { position } = this.tracker;
+    if (position === undefined || !this.#log.lookBack(position, log)) return false;
+    this.drain();
+    return true;
+  }
+
+  /**
+   * Everything from `offset` on was made anew: it will be delivered again, and nothing of it that came before may be
+   * committed any more. No further hand-out; what runs may finish, and counts below there.
+   */
+  cutOff({ offset, leaderEpoch }: ClientRecord): void {
+    this.drain();
+    this.#cut = offset;
+    this.#log.restore(leaderEpoch);
+    // The broker is to learn it even where it has a later offset, or gets one now by a commit that is under way.
+    this.tracker.version += 1;
+  }
+
+  /** Where to begin again. */
+  get beginning(): Beginning {
+    const { committable = this.#cut } = this.tracker;
+    const completed = this.tracker.completed();
+    const offset = Math.min(committable, this.#cut);
+    const ranges = this.#cut === Number.POSITIVE_INFINITY ? completed : rangesBelow(completed, this.#cut);
+    return { offset, ranges, from: this.#log.from(offset) };
+  }
+
+  /** Goes on in place of another one; the broker is to learn where, even if it has a later offset. */
+  replace(before: Partition, { offset, ranges }: Beginning): void {
     this.tracker.restore(offset, ranges);
     this.#committedVersion = -1;
-  }
-
-  /** Whatever the broker confirmed, it may have something older now. */
-  doubt(): void {
-    if (this.#committedVersion > 0) this.#committedVersion = -1;
+    this.#log.replace(before.#log);
+    this.#mapFits = before.#mapFits;
+    this.committed = before.committed;
+    this.committedEpoch = before.committedEpoch;
+    this.statistics = before.statistics;
+    this.clientPaused = before.clientPaused;
+    this.halted = before.halted;
   }
 
   /** Whether a commit would tell the broker anything new. */
@@ -184,14 +227,17 @@ export class Partition implements LanePartition {
     const { topic, partition, tracker } = this;
     const { committable, version } = tracker;
     assert(committable !== undefined && this.dirty, 'a partition with nothing to commit was asked for it');
-    const offset = committable;
+    const { offset, ranges } = this.beginning;
+    const leaderEpoch = this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch;
     return {
       topic,
       partition,
       offset,
-      metadata: this.#mapFits ? encodeOffsetMap(offset, tracker.completed()) : '',
+      leaderEpoch,
+      metadata: this.#mapFits ? encodeOffsetMap(offset, ranges) : '',
       confirm: () => {
         this.committed = offset;
+        this.committedEpoch = leaderEpoch;
         this.#committedVersion = version;
       },
       refuse: (error) => {
@@ -220,15 +266,6 @@ export class Partition implements LanePartition {
     this.bufferedRecords -= 1;
     this.bufferedBytes -= delivery.bytes;
     this.#shared.budget.remove(1, delivery.bytes);
-  }
-
-  wait(lane: Lane, timer: Timer): void {
-    this.waiting.set(lane, timer);
-    this.#addWaiting(lane.length);
-  }
-
-  endWait(lane: Lane): void {
-    if (this.waiting.delete(lane)) this.#addWaiting(-lane.length);
   }
 
   exhaust(): boolean {
@@ -287,15 +324,8 @@ export class Partition implements LanePartition {
   }
 
   #stopRetries(): void {
-    for (const timer of this.waiting.values()) timer.stop();
-    this.waiting.clear();
-    this.#addWaiting(-this.waitingRecords);
+    this.waiting.stop();
     this.#held = [];
-  }
-
-  #addWaiting(records: number): void {
-    this.waitingRecords += records;
-    this.#shared.budget.waiting += records;
   }
 
   #laneOf(key: string | undefined, age: number): Lane {
@@ -309,16 +339,4 @@ export class Partition implements LanePartition {
     }
     return lane;
   }
-}
-
-function bytesOf({ key, value, headers }: ClientRecord): number {
-  let bytes = RECORD_OVERHEAD_BYTES;
-  if (key !== null) bytes += key.length;
-  if (value !== null) bytes += value.length;
-  if (headers === undefined) return bytes;
-  for (const header of headers) {
-    const [name, content] = headerOf(header);
-    bytes += name.length + content.length;
-  }
-  return bytes;
 }

@@ -55,6 +55,12 @@ describe('Pauses', () => {
     expect(over.takeTold()).toEqual([]);
   });
 
+  test('of twelve partitions the one that is full is paused alone', () => {
+    const over = pausesOver(12);
+    fill(over, over.partition, 4);
+    expect([over.takeTold(), over.pauses.all]).toEqual([['pause t[0]'], false]);
+  });
+
   test('the client is told only of changes', () => {
     const over = pausesOver(2);
     for (const paused of [false, true, true, false, false]) pauseByUser(over, over.partition, paused);

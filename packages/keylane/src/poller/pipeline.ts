@@ -5,7 +5,7 @@
  *     client ◄─ committer ◄─ partition.complete ◄─ settle ◄──────────────┘
  */
 
-import { FloodError, InvariantError, KafkaError, type KeylaneError } from '../errors.ts';
+import { FloodError, InvariantError, type KafkaError, type KeylaneError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { Executor, ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -16,11 +16,11 @@ import type { Client, ClientListener, TopicPartition } from './client.ts';
 import type { Clock } from './clock.ts';
 import { CloseSteps } from './close-steps.ts';
 import { Committer } from './committer.ts';
-import { deadLetterTopicOf } from './dead-letter.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type Guard, guardWith } from './guard.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
+import { missingDeadLetterTopics, missingTopic } from './missing-topics.ts';
 import { Outbox } from './outbox.ts';
 import { Parking, type TopicReader } from './parking.ts';
 import type { Partition } from './partition.ts';
@@ -40,7 +40,6 @@ const HUNG_HANDLER_CLOSE_MS = 500;
 /** Of that: for the call of `consume` under way. It waits for no records; the rest is to leave the group. */
 const LAST_POLL_MS = 1_000;
 const PRODUCER_CLOSE_MS = 2_000;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** The client repeats itself many times a second while a broker is away; one warning of a kind in this time will do. */
 const TELL_AGAIN_MS = 10_000;
 
@@ -94,11 +93,7 @@ export class Pipeline {
     this.#onFatal = onFatal;
     const guard = guardWith(onFatal);
     this.#guard = guard;
-    const clock: Clock = {
-      now: () => parts.clock.now(),
-      timeOfDay: () => parts.clock.timeOfDay(),
-      after: (delayMs, callback) => parts.clock.after(delayMs, guard(callback)),
-    };
+    const clock = guarded(parts.clock, guard);
     this.budget = new Budget(options);
     this.assignment = new Assignment({
       options,
@@ -177,21 +172,10 @@ export class Pipeline {
     await Promise.race([client.connect(this.#clientListener(), options.startTimeoutMs), aborted]);
     await Promise.race([producer?.connect(options.startTimeoutMs), aborted]);
     const missing = await Promise.race([client.subscribe(options.topics), aborted]);
-    const missingToo = await Promise.race([this.#missingDeadLetterTopics(), aborted]);
+    const missingToo = await Promise.race([missingDeadLetterTopics(options, producer), aborted]);
     this.#committer.start();
     this.#poller.start();
     return [...missing.map(missingTopic), ...missingToo];
-  }
-
-  /** Where dead letters are to go, as far as that can be known without a record. */
-  async #missingDeadLetterTopics(): Promise<KafkaError[]> {
-    const { options, producer } = this.#parts;
-    if (producer === undefined || options.onExhausted !== 'dead-letter') return [];
-    const literal = options.topics.filter((topic) => typeof topic === 'string');
-    const names = literal.map((topic) => deadLetterTopicOf(options.deadLetter, topic));
-    const known = [...new Set(names.filter((name) => name !== undefined))];
-    const counts = await Promise.all(known.map((name) => producer.partitions(name)));
-    return known.filter((_, index) => counts[index] === undefined).map(missingDeadLetterTopic);
   }
 
   /**
@@ -332,16 +316,13 @@ export class Pipeline {
   }
 }
 
-function missingTopic(name: string): KafkaError {
-  const what = `topic ${name} does not exist, or this client may not see it; it is consumed as soon as it does`;
-  return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
-}
-
-function missingDeadLetterTopic(name: string): KafkaError {
-  const what =
-    `dead-letter topic ${name} does not exist, or this client may not see it: where the brokers do not create it by ` +
-    'themselves, dead letters are refused, and commits wait for them. Create it with as many partitions as its source';
-  return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
+/** A clock whose timers cannot leave the consumer half alive. */
+function guarded(clock: Clock, guard: Guard): Clock {
+  return {
+    now: () => clock.now(),
+    timeOfDay: () => clock.timeOfDay(),
+    after: (delayMs, callback) => clock.after(delayMs, guard(callback)),
+  };
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

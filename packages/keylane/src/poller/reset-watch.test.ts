@@ -8,8 +8,8 @@ const begun = at(0).map((partition) => ({ ...partition, offset: 5 }));
 function looksOf(watch: ResetWatch, ...states: string[]): string[] {
   return states.map((fetchState) => {
     const { givenUp, unknown } = watch.look([{ topic: 't', partition: 0, fetchState }]);
-    const what = `${givenUp.length > 0 ? 'given up ' : ''}${unknown.length > 0 ? 'unknown ' : ''}`;
-    return what + namesOf([...givenUp, ...unknown]);
+    if (givenUp.length > 0) return `given up ${namesOf(givenUp)}`;
+    return unknown.length > 0 ? `unknown ${namesOf(unknown)}` : '';
   });
 }
 

@@ -204,9 +204,9 @@ describe('Settle, what failed before', () => {
     scene.arrive('a');
     for (let round = 1; round <= 10; round += 1) {
       scene.fail('a', new Error(`round ${round}`));
-      expect([scene.running, scene.partition.waitingRecords]).toEqual([[], 1]);
+      expect([scene.running, scene.partition.waiting.records]).toEqual([[], 1]);
       scene.clock.step();
-      expect(scene.partition.waitingRecords).toBe(0);
+      expect(scene.partition.waiting.records).toBe(0);
     }
     const head = [...scene.partition.lanes.values()][0]?.head;
     expect(head?.attempt).toBe(1);

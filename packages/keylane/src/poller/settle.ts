@@ -129,7 +129,7 @@ export class Settle implements ExecutorListener {
     if (isAttempt) (lane.head as Delivery).attempt += 1;
     events.emit('retry', { error, delayMs });
     lane.state = 'waiting';
-    lane.partition.wait(
+    lane.partition.waiting.add(
       lane,
       clock.after(delayMs, () => this.#retry(lane)),
     );
@@ -143,7 +143,7 @@ export class Settle implements ExecutorListener {
   }
 
   #retry(lane: Lane): void {
-    lane.partition.endWait(lane);
+    lane.partition.waiting.end(lane);
     this.#parts.dispatcher.enqueue(lane);
     this.#parts.dispatcher.dispatch();
   }

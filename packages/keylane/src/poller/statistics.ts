@@ -16,6 +16,7 @@ interface PartitionJson {
   readonly fetch_state: string;
   readonly ls_offset: number;
   readonly hi_offset: number;
+  readonly leader_epoch: number;
   readonly fetchq_cnt: number;
   readonly fetchq_size: number;
 }
@@ -29,10 +30,11 @@ export function readStatistics(message: string): FullStatistics[] {
   return Object.entries(topics).flatMap(([topic, { partitions }]) =>
     Object.values(partitions)
       .filter(({ partition }) => partition >= 0)
-      .map(({ partition, fetch_state, ls_offset, hi_offset, fetchq_cnt, fetchq_size }) => ({
+      .map(({ partition, fetch_state, ls_offset, hi_offset, leader_epoch, fetchq_cnt, fetchq_size }) => ({
         topic,
         partition,
         fetchState: fetch_state,
+        leaderEpoch: leader_epoch,
         endOffset: ls_offset >= 0 ? ls_offset : hi_offset,
         fetchedRecords: fetchq_cnt,
         fetchedBytes: fetchq_size,
