@@ -52,17 +52,6 @@ export const BREAKER: readonly Mutant[] = [
     changes: [['poller/settle.ts', '    this.#parts.breaker?.onVoid(lane);\n', '']],
   },
   {
-    name: 'probe-of-a-lost-partition-is-awaited',
-    breaks: 'another record is tried where the probe went with its partition',
-    changes: [
-      [
-        'poller/breaker.ts',
-        "this.#probe !== undefined && this.#probe.partition.state !== 'closed'",
-        'this.#probe !== undefined',
-      ],
-    ],
-  },
-  {
     name: 'set-aside-for-good',
     breaks: 'what was set aside runs when the breaker closes',
     changes: [['poller/breaker.ts', '      this.#parts.dispatcher().enqueue(lane);\n', '']],

@@ -6,21 +6,31 @@
 import type { RunningConsumer } from '../src/consumer.ts';
 import type { HandlerError } from '../src/errors.ts';
 import type { ConsumerEvents } from '../src/events.ts';
+import type { ClientRecord } from '../src/poller/client.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Lane } from '../src/poller/lane.ts';
 
 export class BreakerWatch {
   #state: ConsumerEvents['breaker']['to'] = 'closed';
   #probe: Lane | undefined = undefined;
+  #probed: ClientRecord | undefined = undefined;
   /** The failure that was too much came while hand-out was allowed. */
   #opening: HandlerError | undefined = undefined;
   /** Records that failed while it was not closed, and the attempt that must not count. */
   readonly #free: Map<string, number> = new Map();
 
+  readonly #completed: ReadonlySet<ClientRecord>;
+
+  /** @param completed what completed, and the poller knows */
+  constructor(completed: ReadonlySet<ClientRecord>) {
+    this.#completed = completed;
+  }
+
   listen(consumer: RunningConsumer): void {
     consumer.on('breaker', ({ from, to, error }) => {
       this.#state = to;
       this.#probe = undefined;
+      this.#probed = undefined;
       this.#opening = from === 'closed' ? error : undefined;
     });
     consumer.on('retry', ({ error }) => {
@@ -33,7 +43,7 @@ export class BreakerWatch {
 
   /** What is wrong with handing this out, if anything. */
   onSent(lane: Lane): string | undefined {
-    const { partition, inFlight } = lane;
+    const { inFlight } = lane;
     const { record, attempt } = lane.head as Delivery;
     const name = nameOf(record);
     const free = this.#free.get(name);
@@ -44,10 +54,13 @@ export class BreakerWatch {
     // One that comes again was settled in between.
     const probe = this.#probe === lane ? undefined : this.#probe;
     const isProbing = probe !== undefined && probe.state === 'in-flight' && probe.partition.state !== 'closed';
+    const isOver = this.#probed !== undefined && this.#completed.has(this.#probed);
     this.#probe = lane;
-    if (!isProbing && inFlight === 1) return undefined;
-    const where = `${partition.topic}/${partition.partition}`;
-    return `${where}: ${inFlight} record(s) were handed out beside the breaker's probe`;
+    this.#probed = record;
+    if (isOver) return `${name} was tried although the probe before had completed`;
+    return isProbing || inFlight > 1
+      ? `${inFlight} record(s), ${name} first, went beside the breaker's probe`
+      : undefined;
   }
 }
 

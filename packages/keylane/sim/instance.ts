@@ -46,7 +46,7 @@ export class Instance {
   readonly #options: ResolvedOptions;
   readonly #runs: Runs;
   readonly #failing: Failing | undefined;
-  readonly #breakerWatch: BreakerWatch = new BreakerWatch();
+  readonly #breakerWatch: BreakerWatch;
   #consumer: RunningConsumer | undefined = undefined;
   #startFailed = false;
   #closing = false;
@@ -72,6 +72,7 @@ export class Instance {
       onCompleted: (name) => this.#failing?.completed(name),
     });
     this.#failing = this.#failingIn(options, world);
+    this.#breakerWatch = new BreakerWatch(this.#runs.completed);
     this.client = new FakeClient({
       ...world,
       inbox: process.inbox,

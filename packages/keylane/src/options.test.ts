@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ConfigurationError } from './errors.ts';
 import { type ConsumerOptions, resolveOptions } from './options.ts';
+import { defaultIsFailure } from './poller/breaker.ts';
 import { defaultDeadLetterTopic } from './poller/dead-letter.ts';
 
 const handler = () => undefined;
@@ -72,6 +73,17 @@ describe('resolveOptions, defaults', () => {
     expect(Number.isInteger(threads) && threads >= 1).toBe(true);
   });
 
+  test('a breaker that is asked for has defaults', () => {
+    expect(resolve({ breaker: { openMs: 1_000 } }).breaker).toEqual({
+      failureShareMax: 0.5,
+      windowMs: 10_000,
+      recordsMin: 20,
+      openMs: 1_000,
+      openMsMax: 60_000,
+      isFailure: defaultIsFailure,
+    });
+  });
+
   test('where dead letters are spoken of, exhausted records become some', () => {
     expect(resolve({ deadLetter: {} })).toMatchObject({ onExhausted: 'dead-letter' });
     expect(resolve({ deadLetter: { topic: 'dead' } })).toMatchObject({ deadLetter: { topic: 'dead', shareMax: 0.5 } });
@@ -136,6 +148,7 @@ describe('resolveOptions, refusals', () => {
       commitRecordsMax: null,
       drainTimeoutMs: -1,
       startTimeoutMs: 2 ** 31,
+      breaker: { failureShareMax: 1, windowMs: 0, isFailure: 'no' },
       retry: { attemptsMax: 0, jitter: 'half', times: 3 },
       threadOptions: { argv: 'x', stdin: true },
       signal: {},
@@ -143,8 +156,9 @@ describe('resolveOptions, refusals', () => {
     };
     const names = problemsOf(wrong).map((problem) => problem.replace(/(:| is not an option).*/s, ''));
     const nested = ["kafka['bootstrap.servers']", "kafka['group.id']", "kafka['enable.auto.commit']"];
+    nested.push('breaker.failureShareMax', 'breaker.windowMs', 'breaker.isFailure');
     nested.push('retry.attemptsMax', 'retry.jitter', 'retry.times', 'threadOptions.argv', 'threadOptions.stdin');
-    const plain = Object.keys(wrong).filter((name) => !['kafka', 'retry', 'threadOptions'].includes(name));
+    const plain = Object.keys(wrong).filter((name) => !['kafka', 'retry', 'breaker', 'threadOptions'].includes(name));
     expect(names.toSorted()).toEqual([...nested, ...plain].toSorted());
   });
 

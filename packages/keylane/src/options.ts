@@ -116,11 +116,7 @@ export interface ConsumerOptions {
    * its first record is handed out, so that parked keys stay so over restarts.
    */
   readonly park?: Partial<ParkPolicy>;
-  /**
-   * Stops the hand-out while what the handlers depend on is down: too large a share of failures opens the breaker, then
-   * one record at a time is tried, and the first that completes closes it. Partitions stay ours meanwhile, and what
-   * fails uses up no attempt. Default: no breaker; `{}` for one with its defaults.
-   */
+  /** Stops the hand-out while what handlers depend on is down. Default: no breaker; `{}` for one with its defaults. */
   readonly breaker?: Partial<BreakerPolicy>;
   /** Handed to each thread's `open`, by structured clone. */
   readonly handlerData?: unknown;
@@ -152,7 +148,6 @@ export type ResolvedOptions = Readonly<
     deadLetter: DeadLetterPolicy;
     /** `undefined` where nothing is ever parked. */
     park: ParkPolicy | undefined;
-    /** `undefined` where there is none. */
     breaker: BreakerPolicy | undefined;
     onError: ConsumerOptions['onError'] | undefined;
     orderingKey: ConsumerOptions['orderingKey'] | undefined;
@@ -288,11 +283,9 @@ const schema = z.strictObject({
       windowMs: duration(10).default(10_000),
       recordsMin: count.default(20),
       openMs: duration(1).default(5_000),
-      openMsMax: duration(1).optional(),
+      openMsMax: duration(1).default(60_000),
       isFailure: functionSchema<BreakerPolicy['isFailure']>().default(() => defaultIsFailure),
     })
-    .refine(({ openMs, openMsMax = openMs }) => openMsMax >= openMs, 'openMsMax must not be below openMs')
-    .transform((breaker) => ({ ...breaker, openMsMax: breaker.openMsMax ?? Math.max(breaker.openMs, 60_000) }))
     .optional(),
   handlerData: z.unknown().optional(),
   threadOptions: z

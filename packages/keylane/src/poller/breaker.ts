@@ -22,7 +22,11 @@ import { called } from './verdict.ts';
 /** See {@link BreakerPolicy}. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-/** When hand-out stops because too much fails, and when it is tried again. */
+/**
+ * When hand-out stops because too much fails, and when it is tried again: too large a share of failures opens the
+ * breaker, then one record at a time is tried, and the first that completes closes it. Partitions stay ours meanwhile,
+ * and what fails uses up no attempt.
+ */
 export interface BreakerPolicy {
   /** A larger share of failed runs, from 0 to 1, opens the breaker. Default 0.5. */
   readonly failureShareMax: number;
@@ -32,7 +36,7 @@ export interface BreakerPolicy {
   readonly recordsMin: number;
   /** Milliseconds it stays open before one record is tried. Doubled each time that fails too. Default 5,000. */
   readonly openMs: number;
-  /** Milliseconds it stays open at most. Default 60,000, or `openMs` where that is longer. */
+  /** Milliseconds it stays open at most, unless `openMs` is longer. Default 60,000. */
   readonly openMsMax: number;
   /**
    * Whether a failure says something about what the handlers depend on. Default: unless its `retryable` is `false`, as
@@ -175,8 +179,9 @@ export class Breaker implements HandOut {
 
   #open(error: HandlerError): void {
     const { policy, clock } = this.#parts;
+    const openMsMax = Math.max(policy.openMs, policy.openMsMax);
     this.#opened = this.#seen();
-    this.#openMs = this.#state === 'closed' ? policy.openMs : Math.min(policy.openMsMax, this.#openMs * 2);
+    this.#openMs = this.#state === 'closed' ? policy.openMs : Math.min(openMsMax, this.#openMs * 2);
     this.#enter('open', { openMs: this.#openMs, error });
     if (this.#stopped) return;
     this.#timer = clock.after(this.#openMs, () => {
