@@ -23,8 +23,8 @@ export interface LeavingParts {
   readonly clock: Clock;
   readonly events: Events;
   readonly outbox: Pick<Outbox, 'send'>;
-  /** The head of the lane is done with. */
-  readonly onLeft: (lane: Lane) => void;
+  /** The head of the lane is done with; it may have been handled, and had to be told to the park topic only. */
+  readonly onLeft: (lane: Lane, wasHandled: boolean) => void;
   /** What waits for that may go on. */
   readonly onSettled: () => void;
 }
@@ -50,7 +50,7 @@ export class Leaving {
     lane.leave();
     this.counts.skipped += 1;
     this.#parts.events.emit('skipped', { error });
-    this.#parts.onLeft(lane);
+    this.#parts.onLeft(lane, false);
   }
 
   /** @throws HandlerError where one of the application's functions throws */
@@ -92,11 +92,12 @@ export class Leaving {
     const record = recordOf(lane);
     const key = lane.key as string;
     const what = `the release of the key of ${placeOf(record)}`;
-    this.#send(lane, what, releaseOf(this.#basis(), record, key, upTo), () => {
+    const onSent = () => {
       const keys = keysOf(lane);
       keys.released(key, upTo);
       if (!keys.has(key)) this.#parts.events.emit('released', { record });
-    });
+    };
+    this.#send(lane, what, releaseOf(this.#basis(), record, key, upTo), onSent, true);
   }
 
   #send(
@@ -104,11 +105,12 @@ export class Leaving {
     what: string,
     record: Omit<OutgoingRecord, 'partition'>,
     onSent: (at: PartitionOffset) => void,
+    wasHandled = false,
   ): void {
     lane.leave();
     const sent = (at: PartitionOffset) => {
       onSent(at);
-      this.#parts.onLeft(lane);
+      this.#parts.onLeft(lane, wasHandled);
       this.#parts.onSettled();
     };
     this.#parts.outbox.send({ source: lane.partition, what, record, onSent: sent });
