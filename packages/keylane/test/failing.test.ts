@@ -192,3 +192,42 @@ describe('kill -9 between a dead letter and its commit', () => {
     }
   });
 });
+
+describe.runIf(brokers.includes('real'))('instances that come and go while half of all records fail', () => {
+  const broker = useBroker('real');
+  const RECORDS = 2_000;
+
+  test('what left is committed before its partition is given back: one letter each, and nothing runs twice', async () => {
+    const [topic, letters, group] = [await broker.topic(6), await broker.topic(6), uniqueName('g')];
+    await broker.cluster.produce(
+      Array.from({ length: RECORDS }, (_, index) => ({ topic, key: `k${index}`, value: `${index}` })),
+    );
+    const runs = new Map<string, number>();
+    const join = () =>
+      startConsumer({
+        ...baseOptions(broker, group, { 'partition.assignment.strategy': 'cooperative-sticky' }),
+        topics: [topic],
+        handler: async ({ value }) => {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          runs.set(String(value), (runs.get(String(value)) ?? 0) + 1);
+          if (Number(value) % 2 === 1) throw new NonRetryableError('never');
+        },
+        concurrencyPerThread: 4,
+        commitIntervalMs: 100,
+        deadLetter: { topic: letters, shareMax: 1, consecutiveMax: RECORDS },
+      });
+    const members = [await join()];
+    for (let round = 1; round <= 4; round += 1) {
+      await until(() => runs.size > (round * RECORDS) / 8, members[0]);
+      members.push(await join());
+      await until(() => members.every((one) => one.snapshot().partitions.length > 0), members.at(-1));
+      if (round % 2 === 0) await members.shift()?.close();
+    }
+    await until(() => isCommittedToEnd(broker.cluster, group, topic), members[0]);
+    for (const member of members) await member.close();
+    expect(runs.size).toBe(RECORDS);
+    expect([...runs].filter(([, count]) => count > 1)).toEqual([]);
+    const buried = (await readTopic(broker, letters)).map(({ value }) => Number(value)).sort((a, b) => a - b);
+    expect(buried).toEqual(Array.from({ length: RECORDS / 2 }, (_, index) => index * 2 + 1));
+  });
+});

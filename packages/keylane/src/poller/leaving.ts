@@ -23,8 +23,8 @@ export interface LeavingParts {
   readonly clock: Clock;
   readonly events: Events;
   readonly outbox: Pick<Outbox, 'send'>;
-  /** The head of the lane is done with. */
-  readonly onLeft: (lane: Lane) => void;
+  /** The head of the lane is done with; it may have been handled, and had to be told to the park topic only. */
+  readonly onLeft: (lane: Lane, wasHandled: boolean) => void;
   /** What waits for that may go on. */
   readonly onSettled: () => void;
 }
@@ -50,7 +50,7 @@ export class Leaving {
     lane.leave();
     this.counts.skipped += 1;
     this.#parts.events.emit('skipped', { error });
-    this.#left(lane);
+    this.#left(lane, false);
   }
 
   /** @throws HandlerError where one of the application's functions throws */
@@ -87,14 +87,15 @@ export class Leaving {
   }
 
   /** The head was the last that was parked of its key, and is done with. */
-  release(lane: Lane, upTo: number): void {
+  release(lane: Lane, upTo: number, wasHandled = true): void {
     const record = recordOf(lane);
     const key = lane.key as string;
     const what = `the release of the key of ${placeOf(record)}`;
-    this.#send(lane, what, releaseOf(this.#basis(), record, key, upTo), () => {
+    const onSent = () => {
       keysOf(lane).released(key, upTo);
       this.#parts.events.emit('released', { record });
-    });
+    };
+    this.#send(lane, what, releaseOf(this.#basis(), record, key, upTo), onSent, wasHandled);
   }
 
   #send(
@@ -102,25 +103,26 @@ export class Leaving {
     what: string,
     record: Omit<OutgoingRecord, 'partition'>,
     onSent: (at: PartitionOffset) => void,
+    wasHandled = false,
   ): void {
     lane.leave();
     const sent = (at: PartitionOffset) => {
       onSent(at);
-      this.#left(lane);
+      this.#left(lane, wasHandled);
       this.#parts.onSettled();
     };
     this.#parts.outbox.send({ source: lane.partition, what, record, onSent: sent });
   }
 
   /** The head is done with; it may have been the last that was parked of its key. */
-  #left(lane: Lane): void {
+  #left(lane: Lane, wasHandled: boolean): void {
     const upTo = lane.releasedUpTo;
     if (upTo === undefined) {
-      this.#parts.onLeft(lane);
+      this.#parts.onLeft(lane, wasHandled);
       return;
     }
     lane.land();
-    this.release(lane, upTo);
+    this.release(lane, upTo, wasHandled);
   }
 
   #basis() {

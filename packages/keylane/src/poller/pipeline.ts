@@ -129,7 +129,7 @@ export class Pipeline {
       clock,
       events,
       outbox: this.#outbox,
-      onLeft: (lane) => this.settle.onLeft(lane),
+      onLeft: (lane, wasHandled) => this.settle.onLeft(lane, wasHandled),
       onSettled: () => this.settle.onReported(),
     });
     this.settle = new Settle({

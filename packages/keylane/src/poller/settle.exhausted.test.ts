@@ -56,7 +56,7 @@ class Scene {
       clock: this.clock,
       events,
       outbox: { send: (letter) => void this.letters.push(letter) },
-      onLeft: (lane) => this.settle.onLeft(lane),
+      onLeft: (lane, wasHandled) => this.settle.onLeft(lane, wasHandled),
       onSettled: () => this.settle.onReported(),
     });
     this.settle = new Settle({
@@ -270,6 +270,14 @@ describe('Settle, a flood of exhausted records', () => {
 
 describe('Settle, parked keys', () => {
   const PARK = { onExhausted: 'park', park: { topic: (topic: string) => `${topic}-parked` } } as const;
+  /** The key a is parked. */
+  const parked = (options: Options = {}) => {
+    const scene = new Scene({ ...PARK, ...options });
+    scene.arrive('a');
+    scene.fail('a');
+    scene.send(0);
+    return scene;
+  };
   const back = (offset: number) => [{ 'keylane_replayed-from': Buffer.from(`t-parked[0]@${offset}`) }];
 
   /** What the letters on their way are, by what they say. */
@@ -294,10 +302,7 @@ describe('Settle, parked keys', () => {
   });
 
   test('a record that comes back is complete when the park topic knows', () => {
-    const scene = new Scene(PARK);
-    scene.arrive('a');
-    scene.fail('a');
-    scene.send(0);
+    const scene = parked();
     scene.arriveWith('a', back(0));
     expect(scene.running).toEqual(['a@1']);
     scene.arrive('a');
@@ -310,16 +315,21 @@ describe('Settle, parked keys', () => {
     expect([scene.partition.lanes.size, scene.partition.inFlight, scene.partition.parked?.size]).toEqual([0, 0, 0]);
   });
 
+  test('what comes back and is handled ends a run of failures', () => {
+    const scene = parked({ deadLetter: { consecutiveMax: 1 } });
+    scene.arriveWith('a', back(0));
+    scene.complete('a');
+    scene.send(1);
+    scene.arrive('b');
+    scene.fail('b');
+    expect([scene.partition.halted, kinds(scene)]).toEqual([false, ['failed']]);
+  });
+
   test('a partition that is gone learns of neither: whoever has it now reads the park topic', () => {
-    for (const when of ['park', 'release'] as const) {
-      const scene = new Scene(PARK);
-      scene.arrive('a');
-      scene.fail('a');
-      if (when === 'release') {
-        scene.send(0);
-        scene.arriveWith('a', back(0));
-        scene.complete('a');
-      }
+    for (const when of ['follow', 'release'] as const) {
+      const scene = parked();
+      scene.arriveWith('a', when === 'release' ? back(0) : []);
+      if (when === 'release') scene.complete('a');
       const { committable } = scene.partition.tracker;
       scene.partition.close();
       scene.send(1);

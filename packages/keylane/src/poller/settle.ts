@@ -158,9 +158,9 @@ export class Settle implements ExecutorListener {
     else leaving.deadLetter(lane, record, error);
   }
 
-  /** The head of a lane is done with, though its handler may never have completed it. */
-  onLeft(lane: Lane): void {
-    lane.partition.complete(lane.shift(), true);
+  /** The head of a lane is done with, handled or not. */
+  onLeft(lane: Lane, wasHandled: boolean): void {
+    lane.partition.complete(lane.shift(), !wasHandled);
     this.#land(lane);
   }
 
