@@ -9,6 +9,10 @@ import { CliError, EXIT } from './errors.ts';
 import { Terminal } from './output/terminal.ts';
 
 const EXIT_CODES = `
+Examples:
+  $ keylane dlq list orders-dlt --bootstrap-servers localhost:9092
+  $ keylane help dlq replay
+
 Exit codes:
   0    done, also where there was nothing to do
   1    failed; standard error says why

@@ -1,7 +1,7 @@
 /**
- * Produces records and says, in the same transaction, what was replayed: both happen or neither. The transactional id is
- * one for each topic that is replayed, so that a second replay of it takes over from the first, which the brokers then
- * refuse.
+ * Produces records and says, in the same transaction, what was replayed: both happen or neither. The transactional id
+ * is one for each topic that is replayed, so that a second replay of it takes over from the first, which the brokers
+ * then refuse.
  */
 import confluent, { type LibrdKafkaError } from '@confluentinc/kafka-javascript';
 import type { RecordHeader } from 'keylane';

@@ -7,8 +7,15 @@ import { addList } from './list.ts';
 import { addReplay } from './replay.ts';
 import { addShow } from './show.ts';
 
+const EXAMPLES = `
+Examples:
+  $ keylane dlq list orders-dlt
+  $ keylane dlq show orders-dlt 3@17
+  $ keylane dlq replay orders-dlt --error PaymentDown`;
+
 export function addDlq(program: Command, terminal: Terminal, finish: (code: number) => void): void {
   const dlq = program.command('dlq').description('look at dead letters and parked records, and replay them');
+  dlq.addHelpText('after', EXAMPLES);
   addList(dlq, terminal, finish);
   addShow(dlq, terminal, finish);
   addReplay(dlq, terminal, finish);
