@@ -12,7 +12,7 @@ const CHECKS: readonly (readonly [name: string, command: string, args: readonly 
   ['format and lint (biome)', bin('biome'), ['check', '--error-on-warnings', '.']],
   ['types (tsc)', bin('tsc'), ['-p', 'tsconfig.check.json']],
   ['unused code and dependencies (knip)', bin('knip'), []],
-  ...['keylane', 'testing'].flatMap((name) => {
+  ...['keylane', 'testing', 'cli'].flatMap((name) => {
     const folder = join(root, 'packages', name);
     return [
       [`package ${name} (publint)`, bin('publint'), ['--strict'], folder],

@@ -13,6 +13,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ASSIGNMENT } from './mutants/assignment.ts';
+import { BREAKER } from './mutants/breaker.ts';
 import { CLOSE } from './mutants/close.ts';
 import { FAILURES } from './mutants/failures.ts';
 import { FLOW } from './mutants/flow.ts';
@@ -20,7 +21,7 @@ import type { Mutant } from './mutants/mutant.ts';
 import { OFFSETS } from './mutants/offsets.ts';
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages');
-const MUTANTS: readonly Mutant[] = [...OFFSETS, ...ASSIGNMENT, ...FLOW, ...CLOSE, ...FAILURES];
+const MUTANTS: readonly Mutant[] = [...OFFSETS, ...ASSIGNMENT, ...FLOW, ...CLOSE, ...BREAKER, ...FAILURES];
 const SEEDS = 2_000;
 /** A mutant may turn in circles; that is noticed as well. */
 const HANGS_MS = 300_000;

@@ -112,9 +112,26 @@ describe('imports', () => {
   });
 
   test('only the pipeline makes stations', () => {
-    const stations = ['Assignment', 'Budget', 'Committer', 'Dispatcher', 'Pauses', 'Poller', 'Settle'];
+    const stations = ['Assignment', 'Breaker', 'Budget', 'Committer', 'Dispatcher', 'Pauses', 'Poller', 'Settle'];
     const makers = library.filter((path) => stations.some((station) => read(path).includes(`new ${station}(`)));
     expect(makers).toEqual(['packages/keylane/src/poller/pipeline.ts']);
+  });
+});
+
+describe('the command line', () => {
+  const cli = files.filter((path) => path.startsWith('packages/cli/src/') && !path.endsWith('.test.ts'));
+  const importers = (name: string) => cli.filter((path) => importsOf(path).some(({ to }) => to === name));
+
+  test('only kafka/ imports the client, and commands/ the parser of command lines', () => {
+    const client = importers('@confluentinc/kafka-javascript');
+    expect(client.filter((path) => !path.startsWith('packages/cli/src/kafka/'))).toEqual([]);
+    const parser = importers('commander').filter((path) => !path.startsWith('packages/cli/src/commands/'));
+    expect(parser).toEqual(['packages/cli/src/program.ts']);
+  });
+
+  test('every file says what it is for, and makes its errors in errors.ts', () => {
+    expect(cli.filter((path) => !/^(#!.*\n)?\/\*\*/.test(read(path)))).toEqual([]);
+    expect(cli.filter((path) => /new (Error|TypeError|RangeError)\(/.test(read(path)))).toEqual([]);
   });
 });
 
@@ -159,7 +176,8 @@ describe('size', () => {
 describe('words', () => {
   test('every source file says what it is for', () => {
     const without = files.filter(
-      (path) => !path.includes('.test.') && !path.includes('/handlers/') && !/^\/\*\*|^\/\/|^import/.test(read(path)),
+      (path) =>
+        !path.includes('.test.') && !path.includes('/handlers/') && !/^(#!.*\n)?\/\*\*|^\/\/|^import/.test(read(path)),
     );
     const silent = library.filter((path) => !read(path).startsWith('/**'));
     expect([...without, ...silent]).toEqual([]);

@@ -41,10 +41,9 @@ export class BreakerWatch {
     if (free !== undefined && attempt !== free) return `${name} lost attempt ${free} to an open breaker`;
     if (this.#state === 'open') return `${name} was handed out while the breaker was open`;
     if (this.#state === 'closed') return undefined;
-    const probe = this.#probe;
     // One that comes again was settled in between.
-    const isProbing =
-      probe !== undefined && probe !== lane && probe.state === 'in-flight' && probe.partition.state !== 'closed';
+    const probe = this.#probe === lane ? undefined : this.#probe;
+    const isProbing = probe !== undefined && probe.state === 'in-flight' && probe.partition.state !== 'closed';
     this.#probe = lane;
     if (!isProbing && inFlight === 1) return undefined;
     const where = `${partition.topic}/${partition.partition}`;

@@ -106,7 +106,7 @@ export async function start(options: ResolvedOptions, surroundings: Surroundings
   return consumer;
 }
 
-/** Whether a record may have to be produced: into a dead-letter topic or a park topic. */
+/** Whether a record may have to be produced: as a dead letter, or because its key is or was parked. */
 function mayProduce({ onError, onExhausted, park }: ResolvedOptions): boolean {
   return onError !== undefined || park !== undefined || (onExhausted !== 'stop' && onExhausted !== 'skip');
 }

@@ -10,7 +10,7 @@ export {
   KEYLANE as KEYLANE_HEADERS,
   withoutDeadLetterHeaders,
 } from './poller/dead-letter-headers.ts';
-export { decodeOffsetMap, encodeOffsetMap, type OffsetRanges } from './poller/offset-map.ts';
+export { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, runBytes } from './poller/offset-map.ts';
 
 /** Where a dead letter came from and why it is one, as far as its headers say. */
 export interface DeadLetter {

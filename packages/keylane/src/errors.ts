@@ -204,16 +204,19 @@ export class OffsetError extends KeylaneError {
   }
 }
 
-/** The operator must look: handlers were still running when the drain's time was up. Their records come again. */
+/**
+ * The operator must look: handlers were still running when the drain's time was up, or dead letters not confirmed.
+ * Their records come again.
+ */
 export class DrainError extends KeylaneError {
-  /** Records that were with a handler when the time was up. */
+  /** Records that were with a handler, or on their way to another topic, when the time was up. */
   readonly abandoned: number;
 
   constructor(abandoned: number, drainTimeoutMs: number) {
     super(
       'ERR_DRAIN_TIMEOUT',
-      `${abandoned} record(s) were still with a handler after drainTimeoutMs = ${drainTimeoutMs}; ` +
-        'they are not committed and will be delivered again',
+      `${abandoned} record(s) were still with a handler, or not yet confirmed in a dead-letter or park topic, after ` +
+        `drainTimeoutMs = ${drainTimeoutMs}; they are not committed and will be delivered again`,
     );
     this.abandoned = abandoned;
   }

@@ -8,10 +8,11 @@ import {
   connectCluster,
   type EmbeddedBroker,
   type ProducedRecord,
+  type RecordToProduce,
   type SharedLog,
   startEmbeddedBroker,
 } from '@keylane/testing';
-import { type Consumer, type ConsumerOptions, startConsumer } from 'keylane';
+import { type Consumer, type ConsumerEvents, type ConsumerOptions, type KafkaRecord, startConsumer } from 'keylane';
 import { afterAll, beforeAll, inject } from 'vitest';
 
 /** A broker of a test file. */
@@ -134,4 +135,40 @@ export async function startLogged(log: SharedLog, options: ConsumerOptions): Pro
 export async function isCommittedToEnd(cluster: Cluster, group: string, topic: string): Promise<boolean> {
   const [committed, ends] = [await cluster.committedOffsets(group, topic), await cluster.endOffsets(topic)];
   return ends.every((end, partition) => end === 0 || committed[partition] === end);
+}
+
+/** Every record of a topic so far, partition by partition in the order of the offsets. */
+export async function readTopic(broker: TestBroker, topic: string): Promise<KafkaRecord[]> {
+  const count = (await broker.cluster.endOffsets(topic)).reduce((sum, end) => sum + end, 0);
+  const records: KafkaRecord[] = [];
+  await using consumer = await startConsumer({
+    ...baseOptions(broker, uniqueName('reader')),
+    topics: [topic],
+    handler: (record) => void records.push(record),
+  });
+  await until(() => records.length >= count, consumer);
+  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+}
+
+/** The headers of a record as text; of a name that is repeated the last one. */
+export function textHeaders({ headers }: Pick<KafkaRecord, 'headers'>): Record<string, string> {
+  return Object.fromEntries(headers.map(([name, value]) => [name, String(value)]));
+}
+
+const HEARD = ['retry', 'dead-letter', 'parked', 'released', 'skipped', 'halted', 'warning', 'committed'] as const;
+
+/** Every event from here on, by its name. */
+export function hear(consumer: Consumer): { readonly [Name in (typeof HEARD)[number]]: ConsumerEvents[Name][] } {
+  const heard = Object.fromEntries(HEARD.map((name) => [name, [] as unknown[]]));
+  for (const name of HEARD) consumer.on(name, (event) => void heard[name]?.push(event));
+  return heard as never;
+}
+
+/** Records of one partition, with these values, in this order. */
+export function recordsOf(
+  topic: string,
+  values: readonly string[],
+  rest: Partial<RecordToProduce> = {},
+): RecordToProduce[] {
+  return values.map((value) => ({ topic, partition: 0, key: null, value, ...rest }));
 }

@@ -130,7 +130,7 @@ describe('Assignment.drain, how long it takes', () => {
     const { lane } = over.run(0, 6);
     lane.land();
     lane.state = 'waiting';
-    lane.partition.waiting.set(
+    lane.partition.waiting.add(
       lane,
       over.clock.after(60_000, () => undefined),
     );

@@ -13,7 +13,7 @@
 import type { HandlerError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { Clock, Timer } from './clock.ts';
-import type { HandOut } from './dispatcher.ts';
+import type { Dispatcher, HandOut } from './dispatcher.ts';
 import { FailureWindow } from './failure-window.ts';
 import type { Lane } from './lane.ts';
 import { isRetryable } from './retry.ts';
@@ -62,10 +62,8 @@ export interface BreakerParts {
   readonly policy: BreakerPolicy;
   readonly clock: Clock;
   readonly events: Events;
-  /** A lane that was set aside may be handed out again. */
-  readonly onReleased: (lane: Lane) => void;
-  /** There is room again, and no outcome that says so. */
-  readonly onRoom: () => void;
+  /** Made after this one, since it asks it for room. */
+  readonly dispatcher: () => Pick<Dispatcher, 'enqueue' | 'dispatch'>;
 }
 
 export class Breaker implements HandOut {
@@ -183,7 +181,7 @@ export class Breaker implements HandOut {
     if (this.#stopped) return;
     this.#timer = clock.after(this.#openMs, () => {
       this.#enter('half-open');
-      this.#parts.onRoom();
+      this.#parts.dispatcher().dispatch();
     });
   }
 
@@ -192,7 +190,7 @@ export class Breaker implements HandOut {
     this.#enter('closed');
     for (const lane of this.#aside) {
       this.#takeBack(lane);
-      this.#parts.onReleased(lane);
+      this.#parts.dispatcher().enqueue(lane);
     }
   }
 

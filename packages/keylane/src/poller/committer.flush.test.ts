@@ -232,6 +232,17 @@ describe('Committer.flush, answers that do not come', () => {
 });
 
 describe('Committer.stop', () => {
+  test("releases every flush that waits for its next try, a revoke's and the close's, and leaves no timer", async () => {
+    const over = committerOver({ 0: 5 });
+    const flushes = [over.flush(), over.flush()];
+    for (const _ of flushes) {
+      over.answer(REFUSED);
+      await passing(over, 1);
+    }
+    over.committer.stop();
+    expect([await outcomeOf(Promise.all(flushes)), over.clock.step()]).toEqual([[undefined, undefined], false]);
+  });
+
   test('releases a flush that waits for its own commit', async () => {
     const over = committerOver({ 0: 5 });
     const flushed = over.flush();

@@ -79,7 +79,7 @@ export class Lane {
     return parked?.has(this.key) === true && parked.mustFollow(this.key, toKafkaRecord((this.head as Delivery).record));
   }
 
-  /** Its key is parked until its head, which was handled; the park topic's offset that this one had there. */
+  /** Its key is parked, and done with up to its head, which was handled; the order of that, where it is to be said. */
   get releasedUpTo(): number | undefined {
     const { parked } = this.partition;
     if (parked?.has(this.key) !== true) return undefined;

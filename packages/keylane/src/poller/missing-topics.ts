@@ -4,6 +4,7 @@
 import { KafkaError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { deadLetterTopicOf } from './dead-letter.ts';
+import { parkTopicOf } from './park.ts';
 import type { Producer } from './producer.ts';
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
@@ -14,23 +15,28 @@ export function missingTopic(name: string): KafkaError {
   return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
 }
 
-/** Where dead letters are to go, as far as that can be known without a record. */
-export async function missingDeadLetterTopics(
-  { topics, onExhausted, deadLetter }: Pick<ResolvedOptions, 'topics' | 'onExhausted' | 'deadLetter'>,
+/** Where dead letters and parked records are to go, as far as that can be known without a record. */
+export async function missingDestinations(
+  { topics, onExhausted, deadLetter, park }: Pick<ResolvedOptions, 'topics' | 'onExhausted' | 'deadLetter' | 'park'>,
   producer: Producer | undefined,
 ): Promise<KafkaError[]> {
-  if (producer === undefined || onExhausted !== 'dead-letter') return [];
+  if (producer === undefined) return [];
   const literal = topics.filter((topic) => typeof topic === 'string');
-  const names = literal.map((topic) => deadLetterTopicOf(deadLetter, topic));
-  const known = [...new Set(names.filter((name) => name !== undefined))];
-  // Who cannot be asked now may be asked later: the first dead letter does.
-  const counts = await Promise.all(known.map((name) => producer.partitions(name).catch(() => Number.NaN)));
-  return known.filter((_, index) => counts[index] === undefined).map(missingDeadLetterTopic);
+  const missing = async (kind: string, nameOf: (topic: string) => string | undefined): Promise<KafkaError[]> => {
+    const known = [...new Set(literal.map(nameOf).filter((name) => name !== undefined))];
+    // Who cannot be asked now may be asked later: the first that goes there does.
+    const counts = await Promise.all(known.map((name) => producer.partitions(name).catch(() => Number.NaN)));
+    return known.filter((_, index) => counts[index] === undefined).map((name) => missingDestination(kind, name));
+  };
+  return [
+    ...(onExhausted === 'dead-letter' ? await missing('dead-letter', (t) => deadLetterTopicOf(deadLetter, t)) : []),
+    ...(park === undefined ? [] : await missing('park', (topic) => parkTopicOf(park, topic))),
+  ];
 }
 
-function missingDeadLetterTopic(name: string): KafkaError {
+function missingDestination(kind: string, name: string): KafkaError {
   const what =
-    `dead-letter topic ${name} does not exist, or this client may not see it: where the brokers do not create it by ` +
-    'themselves, dead letters are refused, and commits wait for them. Create it with as many partitions as its source';
+    `${kind} topic ${name} does not exist, or this client may not see it: where the brokers do not create it by ` +
+    'themselves, what goes there is refused, and commits wait for it. Create it with as many partitions as its source';
   return new KafkaError('ERR_KAFKA', what, { kafkaCode: UNKNOWN_TOPIC_OR_PARTITION });
 }

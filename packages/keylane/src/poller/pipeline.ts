@@ -10,7 +10,7 @@ import type { Events } from '../events.ts';
 import type { Executor, ExecutorListener } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Assignment } from './assignment.ts';
-import { Breaker, type BreakerPolicy } from './breaker.ts';
+import { Breaker } from './breaker.ts';
 import { Budget } from './budget.ts';
 import type { Client, ClientListener, TopicPartition } from './client.ts';
 import type { Clock } from './clock.ts';
@@ -18,10 +18,9 @@ import { CloseSteps } from './close-steps.ts';
 import { Committer } from './committer.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type Guard, guardWith } from './guard.ts';
-import type { Lane } from './lane.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
-import { missingDeadLetterTopics, missingTopic } from './missing-topics.ts';
+import { missingDestinations, missingTopic } from './missing-topics.ts';
 import { Outbox } from './outbox.ts';
 import { Parking, type TopicReader } from './parking.ts';
 import type { Partition } from './partition.ts';
@@ -84,7 +83,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    const { options, client, executor, random, events, onRebalancing } = parts;
+    const { options, client, executor, random, events } = parts;
     const onFatal = (error: KeylaneError) => {
       // After a fault of our own the state is not to be trusted: nothing is committed any more, also by a close that
       // is under way.
@@ -114,17 +113,13 @@ export class Pipeline {
         this.#applyUserPauses(partitions);
         this.#parking?.load(partitions);
       },
-      onRebalancing: (underWay) => {
-        onRebalancing(underWay);
-        // A breaker's probe may have gone with its partition.
-        if (!underWay) this.dispatcher.dispatch();
-      },
+      onRebalancing: (underWay) => this.#onRebalancing(underWay),
       onFatal,
     });
     this.#pauses = new Pauses(client, this.budget, () => this.assignment.open());
-    this.breaker = options.breaker && this.#makeBreaker(options.breaker, clock);
-    const onFollows = (lane: Lane) => this.leaving.follow(lane);
-    this.dispatcher = new Dispatcher(executor.threads, options, onFollows, this.breaker);
+    const policy = options.breaker;
+    this.breaker = policy && new Breaker({ policy, clock, events, dispatcher: () => this.dispatcher });
+    this.dispatcher = new Dispatcher(executor.threads, options, (lane) => this.leaving.follow(lane), this.breaker);
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
     const onError = (error: KafkaError) => this.#onError(error);
     this.#poller = new Poller({ guard, client, clock, budget, pauses, assignment, dispatcher, onError });
@@ -153,16 +148,6 @@ export class Pipeline {
     this.#parking = this.#makeParking(clock);
   }
 
-  #makeBreaker(policy: BreakerPolicy, clock: Clock): Breaker {
-    return new Breaker({
-      policy,
-      clock,
-      events: this.#parts.events,
-      onReleased: (lane) => this.dispatcher.enqueue(lane),
-      onRoom: () => this.dispatcher.dispatch(),
-    });
-  }
-
   #makeParking(clock: Clock): Parking | undefined {
     const { reader, options, events } = this.#parts;
     if (reader === undefined || options.park === undefined) return undefined;
@@ -187,7 +172,7 @@ export class Pipeline {
     await Promise.race([client.connect(this.#clientListener(), options.startTimeoutMs), aborted]);
     await Promise.race([producer?.connect(options.startTimeoutMs), aborted]);
     const missing = await Promise.race([client.subscribe(options.topics), aborted]);
-    const missingToo = await Promise.race([missingDeadLetterTopics(options, producer), aborted]);
+    const missingToo = await Promise.race([missingDestinations(options, producer), aborted]);
     this.#committer.start();
     this.#poller.start();
     return [...missing.map(missingTopic), ...missingToo];
@@ -264,6 +249,12 @@ export class Pipeline {
       this.dispatcher.release(partition);
     }
     this.#pauses.apply(partitions);
+  }
+
+  #onRebalancing(underWay: boolean): void {
+    this.#parts.onRebalancing(underWay);
+    // A breaker's probe may have gone with its partition.
+    if (!underWay) this.dispatcher.dispatch();
   }
 
   #onSettled(): void {

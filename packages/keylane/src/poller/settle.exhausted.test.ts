@@ -6,6 +6,7 @@ import { Events } from '../events.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { NonRetryableError } from '../wire/non-retryable.ts';
+import type { ClientRecord } from './client.ts';
 import type { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Lane } from './lane.ts';
@@ -45,6 +46,7 @@ class Scene {
     events.on('warning', (error) => void this.warnings.push(error));
     events.on('halted', ({ topic, partition }) => void this.told.push(`halted ${topic}[${partition}]`));
     events.on('skipped', ({ error }) => void this.told.push(`skipped ${error.offset}`));
+    events.on('released', ({ record }) => void this.told.push(`released ${record.key}`));
     events.on('dead-letter', ({ error, destination }) => {
       this.told.push(`${error.offset} in ${destination.topic}[${destination.partition}]@${destination.offset}`);
     });
@@ -72,11 +74,14 @@ class Scene {
 
   /** Records of these keys arrive. */
   arrive(...keys: string[]): void {
-    for (const key of keys) {
-      const offset = this.partition.tracker.position ?? 0;
-      const { lane } = this.partition.register(recordOf({ offset, key, value: Buffer.from(key) }), offset) as Delivery;
-      if (lane.state === 'idle') this.#dispatcher.enqueue(lane);
-    }
+    for (const key of keys) this.arriveWith(key, []);
+  }
+
+  arriveWith(key: string, headers: NonNullable<ClientRecord['headers']>): void {
+    const offset = this.partition.tracker.position ?? 0;
+    const record = recordOf({ offset, key, value: Buffer.from(key), headers });
+    const { lane } = this.partition.register(record, offset) as Delivery;
+    if (lane.state === 'idle') this.#dispatcher.enqueue(lane);
     this.#dispatcher.dispatch();
   }
 
@@ -96,8 +101,9 @@ class Scene {
   }
 
   /** The brokers have the next letter. */
-  send(): void {
-    this.letters.shift()?.onSent({ topic: 't-dlt', partition: 0, offset: 9 });
+  send(offset = 9): void {
+    const letter = this.letters.shift() as Letter;
+    letter.onSent({ topic: letter.record.topic, partition: 0, offset });
   }
 
   resume(): void {
@@ -259,5 +265,75 @@ describe('Settle, a flood of exhausted records', () => {
     scene.resume();
     scene.fail('b');
     expect([scene.partition.handsOut, uncommittedOf(scene.partition)]).toEqual([true, 2]);
+  });
+});
+
+describe('Settle, parked keys', () => {
+  const PARK = { onExhausted: 'park', park: { topic: (topic: string) => `${topic}-parked` } } as const;
+  const back = (offset: number) => [{ 'keylane_replayed-from': Buffer.from(`t-parked[0]@${offset}`) }];
+
+  /** What the letters on their way are, by what they say. */
+  const kinds = ({ letters }: Scene) =>
+    letters.map(({ record }) => {
+      const said = new Map(record.headers.map(([name, value]) => [name, String(value)]));
+      return said.get('keylane_parked') ?? `released ${said.get('keylane_released')}`;
+    });
+
+  test('a drain waits for the record that follows; what is behind it stays incomplete', () => {
+    const scene = new Scene(PARK);
+    scene.arrive('a', 'a', 'a', 'b');
+    scene.fail('a');
+    scene.complete('b');
+    scene.send(0);
+    expect([kinds(scene), scene.running, uncommittedOf(scene.partition)]).toEqual([['follows'], [], 1]);
+    scene.partition.drain();
+    expect(scene.partition.inFlight).toBe(1);
+    scene.send(1);
+    expect([kinds(scene), scene.partition.inFlight, uncommittedOf(scene.partition)]).toEqual([[], 0, 2]);
+    expect(scene.leaving.counts).toEqual({ deadLettered: 0, parked: 2, skipped: 0 });
+  });
+
+  test('a record that comes back is complete when the park topic knows', () => {
+    const scene = new Scene(PARK);
+    scene.arrive('a');
+    scene.fail('a');
+    scene.send(0);
+    scene.arriveWith('a', back(0));
+    expect(scene.running).toEqual(['a@1']);
+    scene.arrive('a');
+    scene.complete('a');
+    // The next of its key neither runs nor follows until then.
+    expect([kinds(scene), scene.running, uncommittedOf(scene.partition)]).toEqual([['released 0'], [], 1]);
+    scene.send(1);
+    expect([scene.told, scene.running, uncommittedOf(scene.partition)]).toEqual([['released a'], ['a@2'], 2]);
+    scene.complete('a');
+    expect([scene.partition.lanes.size, scene.partition.inFlight, scene.partition.parked?.size]).toEqual([0, 0, 0]);
+  });
+
+  test('a partition that is gone learns of neither: whoever has it now reads the park topic', () => {
+    for (const when of ['park', 'release'] as const) {
+      const scene = new Scene(PARK);
+      scene.arrive('a');
+      scene.fail('a');
+      if (when === 'release') {
+        scene.send(0);
+        scene.arriveWith('a', back(0));
+        scene.complete('a');
+      }
+      const { committable } = scene.partition.tracker;
+      scene.partition.close();
+      scene.send(1);
+      expect([scene.partition.tracker.committable, scene.partition.bufferedRecords]).toEqual([committable, 0]);
+      expect(scene.fatal).toEqual([]);
+    }
+  });
+
+  test('what a drain interrupts is parked by nobody', () => {
+    const scene = new Scene(PARK);
+    scene.arrive('a', 'b');
+    scene.partition.drain();
+    scene.fail('a');
+    scene.complete('b');
+    expect([scene.letters, scene.partition.inFlight, uncommittedOf(scene.partition)]).toEqual([[], 0, 0]);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
-import { recordOf, sharedOf } from '../../sim/stations.ts';
+import { RESOLVED, recordOf, sharedOf } from '../../sim/stations.ts';
 import { Events } from '../events.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
 import type { Delivery } from './delivery.ts';
@@ -12,6 +12,7 @@ import { Settle } from './settle.ts';
 
 const HOUR_MS = 3_600_000;
 const RETRY: RetryPolicy = {
+  ...RESOLVED.retry,
   attemptsMax: Number.MAX_SAFE_INTEGER,
   delayMs: 100,
   delayMaxMs: 1_000,
@@ -24,6 +25,7 @@ test('records that fail for an hour hold what they held at first, and leave noth
   const timers = { pending: 0, most: 0 };
   const counted = {
     now: () => clock.now(),
+    timeOfDay: () => clock.timeOfDay(),
     after(delayMs: number, callback: () => void) {
       timers.pending += 1;
       timers.most = Math.max(timers.most, timers.pending);
@@ -38,7 +40,10 @@ test('records that fail for an hour hold what they held at first, and leave noth
   const thread: ExecutorThread = { id: 0, load, send: (lanes) => void sent.push(...lanes) };
   const dispatcher = new Dispatcher([thread], { affinity: 'preferred' });
   const settle = new Settle({
-    options: { retry: RETRY },
+    options: { ...RESOLVED, retry: RETRY },
+    leaving: undefined as never,
+    breaker: undefined,
+    onHalted: () => undefined,
     clock: counted,
     random: () => 0.5,
     events: new Events(),

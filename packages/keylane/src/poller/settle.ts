@@ -55,7 +55,7 @@ export class Settle implements ExecutorListener {
     this.#parts.breaker?.onCompleted(lane, count);
     const upTo = lane.releasedUpTo;
     if (upTo !== undefined) {
-      // It is complete once the park topic says that its key goes on: a restart in between runs it again.
+      // It is complete once the park topic says so of its key: a restart in between runs it again.
       lane.land();
       this.#parts.leaving.release(lane, upTo);
       return;

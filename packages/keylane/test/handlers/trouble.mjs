@@ -7,6 +7,9 @@ const HEAD = 4;
 
 const ways = {
   ...endings,
+  throw: () => {
+    throw new Error('cannot be done');
+  },
   spin: () => {
     for (;;);
   },
