@@ -15,12 +15,13 @@ import { fileURLToPath } from 'node:url';
 import { ASSIGNMENT } from './mutants/assignment.ts';
 import { BREAKER } from './mutants/breaker.ts';
 import { CLOSE } from './mutants/close.ts';
+import { FAILURES } from './mutants/failures.ts';
 import { FLOW } from './mutants/flow.ts';
 import type { Mutant } from './mutants/mutant.ts';
 import { OFFSETS } from './mutants/offsets.ts';
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages');
-const MUTANTS: readonly Mutant[] = [...OFFSETS, ...ASSIGNMENT, ...FLOW, ...CLOSE, ...BREAKER];
+const MUTANTS: readonly Mutant[] = [...OFFSETS, ...ASSIGNMENT, ...FLOW, ...CLOSE, ...BREAKER, ...FAILURES];
 const SEEDS = 2_000;
 /** A mutant may turn in circles; that is noticed as well. */
 const HANGS_MS = 300_000;

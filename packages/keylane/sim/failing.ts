@@ -125,6 +125,8 @@ export class Failing {
   }
 
   #exhausted(error: HandlerError): Disposal {
+    if (this.#attempts.get(error.traceId) !== error.attempt)
+      this.#violation(`${placeOf(error)} was given up after attempt ${error.attempt}`);
     const { failures, random, onStop } = this.#parts;
     if (failures.stops > 0 && random.chance(0.2)) {
       failures.stops -= 1;
