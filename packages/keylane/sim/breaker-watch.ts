@@ -48,7 +48,8 @@ export class BreakerWatch {
     const name = nameOf(record);
     const free = this.#free.get(name);
     this.#free.delete(name);
-    if (free !== undefined && attempt !== free) return `${name} lost attempt ${free} to an open breaker`;
+    // Where its log was cut off it is delivered anew, and begins at the first.
+    if (free !== undefined && attempt > free) return `${name} lost attempt ${free} to an open breaker`;
     if (this.#state === 'open') return `${name} was handed out while the breaker was open`;
     if (this.#state === 'closed') return undefined;
     // One that comes again was settled in between.
