@@ -6,6 +6,7 @@
 import type { RunningConsumer } from '../src/consumer.ts';
 import type { HandlerError } from '../src/errors.ts';
 import type { ConsumerEvents } from '../src/events.ts';
+import { defaultIsFailure } from '../src/poller/breaker.ts';
 import type { ClientRecord } from '../src/poller/client.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Lane } from '../src/poller/lane.ts';
@@ -34,7 +35,8 @@ export class BreakerWatch {
       this.#opening = from === 'closed' ? error : undefined;
     });
     consumer.on('retry', ({ error }) => {
-      const isFree = this.#state !== 'closed' && error !== this.#opening && error.stage !== 'thread-lost';
+      const counts = error.stage !== 'thread-lost' && defaultIsFailure(error);
+      const isFree = this.#state !== 'closed' && error !== this.#opening && counts;
       if (isFree) this.#free.set(nameOf(error), error.attempt);
       else this.#free.delete(nameOf(error));
     });
