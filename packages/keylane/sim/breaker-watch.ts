@@ -34,7 +34,8 @@ export class BreakerWatch {
       this.#opening = from === 'closed' ? error : undefined;
     });
     consumer.on('retry', ({ error }) => {
-      const isFree = this.#state !== 'closed' && error !== this.#opening && error.stage !== 'thread-lost';
+      const counts = error.stage !== 'thread-lost' && error.stage !== 'deserialize';
+      const isFree = this.#state !== 'closed' && error !== this.#opening && counts;
       if (isFree) this.#free.set(nameOf(error), error.attempt);
       else this.#free.delete(nameOf(error));
     });
