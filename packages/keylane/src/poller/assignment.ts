@@ -272,8 +272,8 @@ export class Assignment implements OffsetStore {
   #beginAgain(before: Partition): void {
     const { client, betweenPolls, onOpened, options } = this.#parts;
     this.#inTurn(async () => {
-      await this.#settle([before], options.drainTimeoutMs, () => before.leaving);
-      if (before.leaving) return;
+      await this.#settle([before], options.drainTimeoutMs, () => before.isGoing);
+      if (before.isGoing) return;
       await betweenPolls(async () => {
         if (before.state === 'closed') return;
         const { topic, partition } = before;
@@ -289,7 +289,7 @@ export class Assignment implements OffsetStore {
   }
 
   #leave(partitions: readonly Partition[]): void {
-    for (const partition of partitions) partition.leaving = true;
+    for (const partition of partitions) partition.isGoing = true;
     this.onSettled();
   }
 

@@ -39,7 +39,7 @@ const REMEDIES: Readonly<Record<number, string>> = {
   29: 'allow this client to write to the topic',
   31: 'allow this client to write to the topic, or to write idempotently to the cluster',
 };
-const NO_ANSWER = 'no broker has answered yet';
+const NO_ANSWER = 'the brokers have not confirmed it yet';
 /** When the caller hears that a record is still under way. */
 const DELAYED_MS = 5_000;
 const METADATA_MS = 10_000;

@@ -85,6 +85,8 @@ const ORIGINS: ReadonlySet<string> = new Set([
 ]);
 /** Ours as well, and part of the record for as long as it may come back. */
 const TRAVELLING: ReadonlySet<string> = new Set([KEYLANE.replayedFrom, KEYLANE.parkedFrom]);
+/** Causes nested deeper than this are left out. */
+const CAUSES_MAX = 5;
 const OURS: ReadonlySet<string> = new Set([SPRING, CONNECT, KEYLANE].flatMap((form) => Object.values(form)));
 
 /**
@@ -99,7 +101,7 @@ export function deadLetterHeaders(
 ): RecordHeader[] {
   const kept = keptHeaders(facts.record.headers);
   const has = new Set(kept.map(([name]) => name));
-  const stack = textOf(facts.error).slice(0, stackCharactersMax);
+  const stack = stackOf(facts.error.cause).slice(0, stackCharactersMax);
   const said = [
     ...ours(facts),
     ...(form === 'spring' || form === 'both' ? spring(facts, stack) : []),
@@ -166,8 +168,7 @@ function connect({ record, error, stage, group }: DeadLetterFacts, stack: string
     textHeader(CONNECT.offset, record.offset),
     textHeader(CONNECT.connector, group),
     textHeader(CONNECT.task, 0),
-    // Connect's own names of its stages.
-    textHeader(CONNECT.stage, stage === 'deserialize' ? 'VALUE_CONVERTER' : 'TASK_PUT'),
+    textHeader(CONNECT.stage, connectStage(stage, thrown)),
     textHeader(CONNECT.className, 'keylane'),
     textHeader(CONNECT.name, thrown.name),
     textHeader(CONNECT.message, thrown.message),
@@ -175,14 +176,23 @@ function connect({ record, error, stage, group }: DeadLetterFacts, stack: string
   ];
 }
 
+/** Connect's own names of its stages. What cannot be decoded says whether it is the key. */
+function connectStage(stage: FailureStage, { message }: Error): string {
+  if (stage !== 'deserialize') return 'TASK_PUT';
+  return message.startsWith('key:') ? 'KEY_CONVERTER' : 'VALUE_CONVERTER';
+}
+
 /** What the handler threw; the error around it only says where. */
 function thrownBy({ cause }: HandlerError): Error {
   return cause as Error;
 }
 
-function textOf(error: HandlerError): string {
-  const thrown = thrownBy(error);
-  return thrown.stack ?? `${thrown.name}: ${thrown.message}`;
+/** The stack trace and, as Java writes them, those of what caused it. */
+function stackOf(thrown: unknown, depth = 0): string {
+  if (!(thrown instanceof Error) || depth > CAUSES_MAX) return '';
+  const cause = stackOf(thrown.cause, depth + 1);
+  const stack = thrown.stack ?? `${thrown.name}: ${thrown.message}`;
+  return cause === '' ? stack : `${stack}\nCaused by: ${cause}`;
 }
 
 /** A header whose value is text. */

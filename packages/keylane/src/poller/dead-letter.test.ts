@@ -63,6 +63,14 @@ describe('a dead letter', () => {
     expect(text('exception.stacktrace')).toContain('dead-letter.test');
   });
 
+  test('says whether a key or a value cannot be decoded, and what caused what', () => {
+    const cause = new Error('key: no JSON', { cause: new SyntaxError('at position 3') });
+    const headers = mapOf(letterOf({ headers: 'connect' }, failureOf(cause, 'deserialize')).headers);
+    expect(headers.get('__connect.errors.stage')?.toString()).toBe('KEY_CONVERTER');
+    const stack = headers.get('__connect.errors.exception.stacktrace')?.toString();
+    expect(stack).toMatch(/^Error: key: no JSON\n[\s\S]*\nCaused by: SyntaxError: at position 3\n/);
+  });
+
   test('says what the application wants it to', () => {
     const headers = letterOf({
       headers: ({ stage, attempts, traceId }: { stage: string; attempts: number; traceId: string }) => [

@@ -2,7 +2,7 @@
  * What goes into a park topic: records that failed, those that follow them, and the word that a key is released; and
  * how each is read back. Pure.
  */
-import type { HandlerError } from '../errors.ts';
+import { asError, ConfigurationError, type HandlerError } from '../errors.ts';
 import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 import type { PartitionOffset } from './client.ts';
 import { type DeadLetterBasis, deadLetterOf } from './dead-letter.ts';
@@ -23,9 +23,25 @@ export function defaultParkTopic(topic: string): string {
   return `${topic}-parked`;
 }
 
-/** The park topic of a topic's records. */
+/**
+ * The park topic of a topic's records.
+ *
+ * @throws ConfigurationError where the application's function throws, or names none
+ */
 export function parkTopicOf({ topic }: ParkPolicy, source: string): string {
-  return typeof topic === 'string' ? topic : topic(source);
+  const name = typeof topic === 'string' ? topic : called(topic, source);
+  if (typeof name === 'string' && name !== '' && name !== source) return name;
+  const problem = `park.topic must name another topic for ${source}, and says ${JSON.stringify(name)}`;
+  throw new ConfigurationError('ERR_OPTION_INVALID', [problem]);
+}
+
+function called(topic: (source: string) => string, source: string): unknown {
+  try {
+    return topic(source);
+  } catch (cause) {
+    const problem = `park.topic threw for topic ${source}: ${asError(cause).message}`;
+    throw new ConfigurationError('ERR_OPTION_INVALID', [problem], { cause });
+  }
 }
 
 /** @param key the lane's; `undefined` where the record waits for no other, and so none follows it */

@@ -3,7 +3,7 @@ import { RESOLVED } from '../../sim/stations.ts';
 import { HandlerError } from '../errors.ts';
 import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 import { withoutDeadLetterHeaders } from './dead-letter-headers.ts';
-import { failedRecordOf, followingRecordOf, type ParkTopicRecord, readParked, releaseOf } from './park.ts';
+import { failedRecordOf, followingRecordOf, type ParkTopicRecord, parkTopicOf, readParked, releaseOf } from './park.ts';
 import { ParkedKeys, type PlacedRecord, replayedFrom } from './parked-keys.ts';
 
 const at = (offset: number, partition = 0) => ({ topic: 'p', partition, offset });
@@ -133,6 +133,21 @@ class World {
     readParked(record, () => this.keys);
   }
 }
+
+test.each([
+  { name: 'names none', topic: () => '', says: /must name another topic for orders/ },
+  { name: 'names the source', topic: (source: string) => source, says: /must name another topic for orders/ },
+  {
+    name: 'throws',
+    topic: () => {
+      throw new Error('which?');
+    },
+    says: /park.topic threw for topic orders: which\?/,
+  },
+])('a park topic function that $name is a wrong option', ({ topic, says }) => {
+  expect(() => parkTopicOf({ topic }, 'orders')).toThrow(expect.objectContaining({ code: 'ERR_OPTION_INVALID' }));
+  expect(() => parkTopicOf({ topic }, 'orders')).toThrow(says);
+});
 
 describe('a parked key', () => {
   test('what fails again keeps its place before what arrived meanwhile, also over a restart', () => {

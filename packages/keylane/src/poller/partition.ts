@@ -56,7 +56,7 @@ export class Partition implements LanePartition {
   /** The keys whose records go to the park topic; `undefined` where none ever do. */
   parked: ParkedKeys | undefined;
   /** The group takes it back or the client left: who waits for its sake need not any longer. */
-  leaving = false;
+  isGoing = false;
   /** Whether the client was told to pause it, for whatever reason. */
   clientPaused = false;
   /** Records registered and not complete, and what they count against the byte budget. */
