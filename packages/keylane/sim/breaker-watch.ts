@@ -6,6 +6,7 @@
 import type { RunningConsumer } from '../src/consumer.ts';
 import type { HandlerError } from '../src/errors.ts';
 import type { ConsumerEvents } from '../src/events.ts';
+import { defaultIsFailure } from '../src/poller/breaker.ts';
 import type { ClientRecord } from '../src/poller/client.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Lane } from '../src/poller/lane.ts';
@@ -34,7 +35,7 @@ export class BreakerWatch {
       this.#opening = from === 'closed' ? error : undefined;
     });
     consumer.on('retry', ({ error }) => {
-      const counts = error.stage !== 'thread-lost' && error.stage !== 'deserialize';
+      const counts = error.stage !== 'thread-lost' && defaultIsFailure(error);
       const isFree = this.#state !== 'closed' && error !== this.#opening && counts;
       if (isFree) this.#free.set(nameOf(error), error.attempt);
       else this.#free.delete(nameOf(error));
@@ -49,7 +50,8 @@ export class BreakerWatch {
     const name = nameOf(record);
     const free = this.#free.get(name);
     this.#free.delete(name);
-    if (free !== undefined && attempt !== free) return `${name} lost attempt ${free} to an open breaker`;
+    // Where its log was cut off it is delivered anew, and begins at the first.
+    if (free !== undefined && attempt > free) return `${name} lost attempt ${free} to an open breaker`;
     if (this.#state === 'open') return `${name} was handed out while the breaker was open`;
     if (this.#state === 'closed') return undefined;
     // One that comes again was settled in between.
