@@ -44,7 +44,8 @@ export class Failing {
   /** What its producer writes to. */
   readonly topics = {
     partitions: (topic: string): number | undefined => this.#parts.failures.topics.partitions(topic),
-    append: (at: TopicPartition, record: OutgoingRecord): PartitionOffset => this.#append(at, record),
+    append: (at: TopicPartition, record: OutgoingRecord, sentAt: number): PartitionOffset =>
+      this.#append(at, record, sentAt),
   };
   readonly #parts: FailingParts;
   /** By trace, which is a delivery's own. */
@@ -54,6 +55,7 @@ export class Failing {
   readonly #halted: Set<string> = new Set();
   /** The order of the last one produced, by source partition. */
   readonly #producedLast: Map<string, number> = new Map();
+  readonly #assignedAt: Map<string, number> = new Map();
   readonly #told = { deadLettered: 0, parked: 0, skipped: 0 };
   #spoken = 0;
 
@@ -77,6 +79,11 @@ export class Failing {
       this.#halted.add(nameOf(at));
       this.#parts.onHalted(at);
     });
+  }
+
+  /** What was sent for an earlier assignment of this partition is nothing to this one. */
+  assigned(name: string, now: number): void {
+    this.#assignedAt.set(name, now);
   }
 
   /** Whether too many records of this partition were exhausted. */
@@ -164,7 +171,7 @@ export class Failing {
   }
 
   /** Something was produced: it must be what a record became, in the place where that belongs. */
-  #append(at: TopicPartition, record: OutgoingRecord): PartitionOffset {
+  #append(at: TopicPartition, record: OutgoingRecord, sentAt: number): PartitionOffset {
     const { failures, invariants, owns } = this.#parts;
     const { accounts, topics, replayer } = failures;
     const said = new Map(record.headers);
@@ -190,7 +197,8 @@ export class Failing {
     const parks = letter.parked !== undefined;
     if (parks !== at.topic.endsWith('-parked')) this.#violation(`${name} was produced to ${nameOf(at)}`);
     invariants.onRecord('left', source);
-    if (parks && !owns(source)) replayer.late.add(record);
+    const isLate = !owns(source) || sentAt < (this.#assignedAt.get(nameOf(source)) ?? 0);
+    if (parks && isLate) replayer.late.add(record);
     if (parks) accounts.parked(source);
     else accounts.ended(source);
     return topics.append(at, record);

@@ -60,7 +60,9 @@ export class ProducedTopics {
 }
 
 export interface ProducerParts {
-  readonly topics: Pick<ProducedTopics, 'partitions' | 'append'>;
+  readonly topics: Pick<ProducedTopics, 'partitions'> & {
+    append(at: TopicPartition, record: OutgoingRecord, sentAt: number): PartitionOffset;
+  };
   readonly random: Random;
   readonly weather: ProducerWeather;
   /** The process's event loop. */
@@ -109,6 +111,7 @@ export class FakeProducer implements Producer {
     const count = topics.partitions(record.topic) ?? 0;
     const { partition = random.int(0, count - 1) } = record;
     const code = partition >= count ? UNKNOWN_PARTITION : this.#refusal();
+    const sentAt = network.now();
     return new Promise((resolve, reject) => {
       const error = new KafkaError('ERR_PRODUCE', `a record for ${record.topic} is delayed`, { kafkaCode: -185 });
       const flight = { resolve, reject, delayed: inbox.after(DELAYED_MS, () => onDelayed(error)) };
@@ -116,7 +119,7 @@ export class FakeProducer implements Producer {
       const awayMs = random.chance(weather.away) ? random.next() * weather.awayMaxMs : 0;
       this.#arrivesAt = Math.max(this.#arrivesAt, network.now() + random.next() * 5 + awayMs);
       network.after(this.#arrivesAt - network.now(), () => {
-        const at = code === undefined ? topics.append({ topic: record.topic, partition }, record) : undefined;
+        const at = code === undefined ? topics.append({ topic: record.topic, partition }, record, sentAt) : undefined;
         if (random.chance(weather.unanswered)) return;
         inbox.after(random.next() * 5, () => {
           if (at === undefined) this.#land(flight)?.reject(refusal(record, code as number));

@@ -77,7 +77,10 @@ export class Instance {
       ...world,
       inbox: process.inbox,
       network: clock,
-      onAssigned: (at) => invariants.onAssigned(at),
+      onAssigned: (at) => {
+        invariants.onAssigned(at);
+        this.#failing?.assigned(nameOf(at), clock.now());
+      },
       onSought: (at) => this.#onSought(at),
       onReset: (at, offset) => invariants.onOffset('reset', at, offset),
       onGivenBack: (names, askedAt) => this.#onGivenBack(names, askedAt),
