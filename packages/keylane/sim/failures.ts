@@ -40,7 +40,7 @@ export interface FailurePlan {
 }
 
 /** The key whose records are stubborn. */
-export const STUBBORN = 'k0';
+const STUBBORN = 'k0';
 
 export function failurePlanOf(random: Random, { fails }: Weather): FailurePlan | undefined {
   if (random.chance(0.5)) return undefined;

@@ -267,7 +267,7 @@ const schema = z.strictObject({
       headers: z.union([z.enum(['spring', 'connect', 'both']), functionSchema<() => []>()]).default('spring'),
       stackCharactersMax: z.int().min(0).default(4_096),
       shareMax: z.number().min(0).max(1).default(0.5),
-      windowRecords: count.max(100_000).default(200),
+      windowRecords: z.int().min(2).max(100_000).default(200),
       consecutiveMax: count.default(50),
       producer: z.record(z.string(), z.unknown()).default({}),
     })

@@ -167,17 +167,16 @@ describe.each(brokers)('a parked key on the %s broker', (kind) => {
     expect([over.of('a'), heard.released]).toEqual([['a0'], []]);
     expect(await over.parked()).toEqual([
       ...['failed a0', 'follows a1', 'follows a2'],
-      // a0 is handled, which has to be known of the key when more of it is.
-      ...['released a', 'failed a1', 'follows a3', 'follows a2'],
+      ...['failed a1', 'follows a3', 'follows a2'],
     ]);
     over.bad.clear();
     await over.replay(async (value) => {
       if (value === 'a1') await over.produce('a', 'a4');
     });
     await over.settled(consumer);
-    expect([over.of('a'), heard.released]).toEqual([['a0', 'a1', 'a2', 'a3'], []]);
-    await over.replay();
-    await over.settled(consumer);
+    // a3 came back before a2, which comes first: it followed once more.
+    expect([over.of('a'), heard.released]).toEqual([['a0', 'a1', 'a2'], []]);
+    while ((await over.replay()) > 0) await over.settled(consumer);
     await over.produce('a', 'a5');
     await over.settled(consumer);
     expect(over.of('a')).toEqual(['a0', 'a1', 'a2', 'a3', 'a4', 'a5']);

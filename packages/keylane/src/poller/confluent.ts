@@ -80,6 +80,8 @@ export function toKafkaError(
   code: 'ERR_KAFKA' | 'ERR_PRODUCE' = 'ERR_KAFKA',
 ): KafkaError {
   const { code: kafkaCode = -1, message, isFatal = false } = error;
-  const fatal = kafkaCode === AUTO_OFFSET_RESET || kafkaCode === FATAL || (isFatal && kafkaCode !== ALL_BROKERS_DOWN);
+  // A producer can be replaced; the consumer's client is the group's member.
+  const isOver = kafkaCode === AUTO_OFFSET_RESET || kafkaCode === FATAL || (isFatal && kafkaCode !== ALL_BROKERS_DOWN);
+  const fatal = code === 'ERR_KAFKA' && isOver;
   return new KafkaError(code, `${what}: ${message}`, { kafkaCode: Number(kafkaCode), fatal, cause: error });
 }
