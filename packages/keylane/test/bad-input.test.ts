@@ -142,7 +142,7 @@ describe.skipIf(inject('kafka') === '')('a real broker', () => {
     consumer.on('warning', (warning) => void warnings.push(warning));
     await until(() => warnings.length >= 2, consumer);
     const said = warnings.map(({ message }) => message).join('\n');
-    expect(said).toContain(`${topic} do not exist, or this client may not see them`);
+    expect(said).toContain(`topic ${topic} does not exist, or this client may not see it`);
     expect(said).toMatch(/group authorization failed/i);
   });
 
