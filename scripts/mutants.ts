@@ -22,7 +22,7 @@ import { OFFSETS } from './mutants/offsets.ts';
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages');
 const MUTANTS: readonly Mutant[] = [...OFFSETS, ...ASSIGNMENT, ...FLOW, ...CLOSE, ...BREAKER, ...FAILURES];
-const SEEDS = 2_000;
+const SEEDS = 8_000;
 /** A mutant may turn in circles; that is noticed as well. */
 const HANGS_MS = 300_000;
 

@@ -74,7 +74,7 @@ export const ASSIGNMENT: readonly Mutant[] = [
     name: 'hand-out-goes-on-while-draining',
     breaks: 'a partition that drains hands out nothing',
     changes: [
-      ['poller/partition.ts', "return this.state === 'active' && !this.userPaused;", 'return !this.userPaused;'],
+      ['poller/partition.ts', "return this.state === 'active' && !this.userPaused && ", 'return !this.userPaused && '],
     ],
   },
   {
@@ -102,7 +102,13 @@ export const ASSIGNMENT: readonly Mutant[] = [
   {
     name: 'retries-wait-on-in-a-drain',
     breaks: 'after a close nothing is left',
-    changes: [['poller/settle.ts', "if (lane.partition.state !== 'active') return;", '']],
+    changes: [
+      [
+        'poller/settle.ts',
+        "if (lane.partition.state !== 'active') {\n      this.#land(lane);\n      return;\n    }\n    lane.land();",
+        'lane.land();',
+      ],
+    ],
   },
   {
     name: 'late-completion-counts',
@@ -115,7 +121,7 @@ export const ASSIGNMENT: readonly Mutant[] = [
     changes: [
       [
         'poller/assignment.ts',
-        'await this.#settle([before], options.drainTimeoutMs, () => before.leaving);',
+        'await this.#settle([before], options.drainTimeoutMs, () => before.isGoing);',
         'if (options.drainTimeoutMs < 0) return;',
       ],
     ],

@@ -60,11 +60,6 @@ export const FAILURES: readonly Mutant[] = [
     ],
   },
   {
-    name: 'letter-of-a-lost-partition-completes',
-    breaks: 'what is sent after its partition went changes nothing',
-    changes: [['poller/outbox.ts', "if (letter.source.state !== 'closed') letter.onSent(at);", 'letter.onSent(at);']],
-  },
-  {
     name: 'failed-while-draining-completes',
     breaks: 'what fails in a drain runs again',
     changes: [

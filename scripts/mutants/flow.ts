@@ -9,7 +9,7 @@ export const FLOW: readonly Mutant[] = [
     breaks: 'one at a time per key',
     changes: [
       ['poller/lane.ts', "this.state = 'in-flight';", "this.state = 'idle';"],
-      ['poller/lane.ts', "assert(this.state === 'in-flight', ", 'assert(true, '],
+      ['poller/lane.ts', "assert(this.state === 'in-flight' || this.state === 'leaving', ", 'assert(true, '],
     ],
   },
   {
@@ -18,8 +18,8 @@ export const FLOW: readonly Mutant[] = [
     changes: [
       [
         'poller/settle.ts',
-        'delivery.attempt += 1;',
-        'delivery.attempt += 1; if (lane.length > 1) { lane.inFlight = 1; lane.partition.inFlight += 1; lane.push(lane.shift()); }',
+        'if (isAttempt) (lane.head as Delivery).attempt += 1;',
+        '(lane.head as Delivery).attempt += 1; if (lane.length > 1) { lane.inFlight = 1; lane.partition.inFlight += 1; lane.push(lane.shift()); }',
       ],
     ],
   },
@@ -60,8 +60,8 @@ export const FLOW: readonly Mutant[] = [
     changes: [
       [
         'poller/settle.ts',
-        'lane.partition.waiting.delete(lane);',
-        'lane.partition.waiting.delete(lane); if (!lane.partition.handsOut) return;',
+        'lane.partition.waiting.end(lane);',
+        'lane.partition.waiting.end(lane); if (!lane.partition.handsOut) return;',
       ],
     ],
   },
@@ -81,8 +81,8 @@ export const FLOW: readonly Mutant[] = [
     changes: [
       [
         'poller/settle.ts',
-        'delivery.attempt += 1;',
-        'delivery.attempt += 1; if (delivery.attempt > 3) { lane.inFlight = 1; lane.partition.inFlight += 1; lane.partition.complete(lane.shift()); if (lane.length === 0) return lane.partition.forget(lane); }',
+        'if (isAttempt) (lane.head as Delivery).attempt += 1;',
+        'const delivery = lane.head as Delivery; delivery.attempt += 1; if (delivery.attempt > 3) { lane.inFlight = 1; lane.partition.inFlight += 1; lane.partition.complete(lane.shift()); if (lane.length === 0) return lane.partition.forget(lane); }',
       ],
     ],
   },
