@@ -1,4 +1,4 @@
-// The small process of the soak benchmark: consumes until its standard input ends, and says twice a second how it is.
+// The small process of the soak benchmark: consumes until its standard input ends, and says ten times a second how it is.
 import { startConsumer } from 'keylane';
 
 const [servers, topic] = process.argv.slice(2);
@@ -21,7 +21,7 @@ const interval = setInterval(() => {
   const { completed, buffered } = consumer.snapshot();
   const sample = { completed, rssBytes: process.memoryUsage.rss(), bufferedBytes: buffered.bytes, bufferedBytesMax };
   process.stdout.write(`${JSON.stringify(sample)}\n`);
-}, 500);
+}, 100);
 process.stdin.resume().on('end', async () => {
   clearInterval(interval);
   await consumer.close();

@@ -16,7 +16,7 @@ const AHEAD_RECORDS = 200_000;
 const CHUNK_RECORDS = 20_000;
 const VALUE = Buffer.alloc(500, 'x');
 
-/** What the process says of itself, twice a second. */
+/** What the process says of itself, ten times a second. */
 interface Sample {
   readonly completed: number;
   readonly rssBytes: number;
@@ -80,12 +80,14 @@ function summary(samples: readonly Sample[], records: number): SoakResult {
     rssMiB: mib(peak(tenth, ({ rssBytes }) => rssBytes)),
     bufferedMiB: mib(peak(tenth, ({ bufferedBytes }) => bufferedBytes)),
   }));
-  const [, warm, ...later] = rows.map(({ rssMiB }) => rssMiB);
+  const unseen = rows.filter((_, index) => tenths[index]?.length === 0).map(({ share }) => share);
+  if (unseen.length > 0) throw new Error(`nothing was heard of ${unseen.join(', ')} of the run: take more records`);
+  const [, warm = 0, ...later] = rows.map(({ rssMiB }) => rssMiB);
   const budget = samples[0]?.bufferedBytesMax ?? 1;
   return {
     rows,
     ratios: {
-      endOverWarm: Math.max(...later) / (warm || 1),
+      endOverWarm: Math.max(...later) / warm,
       bufferedOverBudget: peak(samples, ({ bufferedBytes }) => bufferedBytes) / budget,
     },
   };
