@@ -1,4 +1,4 @@
-// The small process of the soak benchmark: consumes until its standard input ends, and says ten times a second how it is.
+// The small process of the soak benchmark: consumes until its standard input ends, and says all the time how it is.
 import { startConsumer } from 'keylane';
 
 const [servers, topic] = process.argv.slice(2);

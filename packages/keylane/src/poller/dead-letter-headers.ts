@@ -36,6 +36,7 @@ export const KEYLANE = {
   stage: 'keylane_stage',
   attempts: 'keylane_attempts',
   traceId: 'keylane_trace-id',
+  /** When it failed, or went after one of its key that did. */
   failedAt: 'keylane_failed-at',
   /** What the watchdog knew where a record hung or ended its thread; JSON. */
   evidence: 'keylane_evidence',
@@ -138,7 +139,7 @@ function ours({ record, error, stage, attempts, group, traceId, failedAt }: Dead
     textHeader(KEYLANE.stage, stage),
     textHeader(KEYLANE.attempts, attempts),
     textHeader(KEYLANE.traceId, traceId),
-    textHeader(KEYLANE.failedAt, new Date(failedAt).toISOString()),
+    timeHeader(KEYLANE.failedAt, failedAt),
     ...(evidence === undefined ? [] : [textHeader(KEYLANE.evidence, JSON.stringify(evidence))]),
   ];
 }
@@ -198,6 +199,11 @@ function stackOf(thrown: unknown, depth = 0): string {
 /** A header whose value is text. */
 export function textHeader(name: string, value: string | number): RecordHeader {
   return [name, Buffer.from(String(value))];
+}
+
+/** A header that says when, as ISO 8601. */
+export function timeHeader(name: string, at: number): RecordHeader {
+  return textHeader(name, new Date(at).toISOString());
 }
 
 function int64(value: number): Buffer {

@@ -79,7 +79,8 @@ export class Leaving {
     const record = recordOf(lane);
     const key = lane.key as string;
     const what = `the record ${placeOf(record)}, which follows its parked key`;
-    this.#send(lane, what, followingRecordOf(this.#basis(), record, key), (destination) => {
+    const letter = followingRecordOf(this.#basis(), record, this.#parts.clock.timeOfDay(), key);
+    this.#send(lane, what, letter, (destination) => {
       keysOf(lane).parked(key, destination, rankOf(record));
       this.counts.parked += 1;
       this.#parts.events.emit('parked', { record, error: undefined, destination });

@@ -6,7 +6,7 @@ import { asError, ConfigurationError, type HandlerError } from '../errors.ts';
 import type { KafkaRecord, RecordHeader } from '../wire/record.ts';
 import type { PartitionOffset } from './client.ts';
 import { type DeadLetterBasis, deadLetterOf } from './dead-letter.ts';
-import { KEYLANE, keptHeaders, originHeaders, textHeader } from './dead-letter-headers.ts';
+import { KEYLANE, keptHeaders, originHeaders, textHeader, timeHeader } from './dead-letter-headers.ts';
 import { type ParkedKeys, rankHeader, rankOf } from './parked-keys.ts';
 import type { OutgoingRecord } from './producer.ts';
 
@@ -57,15 +57,21 @@ export function failedRecordOf(
   return { ...letter, topic: parkTopicOf(basis.park, record.topic), headers };
 }
 
-/** A record that goes after one of its key. */
+/**
+ * A record that goes after one of its key.
+ *
+ * @param parkedAt milliseconds since the epoch
+ */
 export function followingRecordOf(
   { park, group }: DeadLetterBasis & { readonly park: ParkPolicy },
   record: KafkaRecord,
+  parkedAt: number,
   key: string,
 ): Omit<OutgoingRecord, 'partition'> {
   const headers = [
     ...keptHeaders(record.headers),
     ...originHeaders(record, group),
+    timeHeader(KEYLANE.failedAt, parkedAt),
     textHeader(KEYLANE.parked, 'follows'),
     ...keyHeaders(record, key),
   ];

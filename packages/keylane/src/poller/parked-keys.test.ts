@@ -103,7 +103,7 @@ class World {
     const place = { topic: 't', partition: 0, offset: this.#offset, timestamp: 0, leaderEpoch: 0 };
     const record: KafkaRecord = { ...place, key: Buffer.from('k'), value: Buffer.from(name), headers };
     const error = new HandlerError({ ...record, attempt: 1 }, new Error('no'));
-    if (this.keys.mustFollow('k', record)) this.#append(name, followingRecordOf(this.#basis, record, 'k').headers);
+    if (this.keys.mustFollow('k', record)) this.#append(name, followingRecordOf(this.#basis, record, 0, 'k').headers);
     else if (this.bad.has(name)) this.#append(name, failedRecordOf(this.#basis, record, error, 0, 'k').headers);
     else {
       this.handled.push(name);
