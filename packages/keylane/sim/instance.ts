@@ -50,8 +50,9 @@ export class Instance {
   #consumer: RunningConsumer | undefined = undefined;
   #startFailed = false;
   #closing = false;
-  /** The application said that this must stop the consumer. */
+  /** The application said that this must stop the consumer; and that this must, while it closed: that may count. */
   #stop: HandlerError | undefined = undefined;
+  #lateStop: HandlerError | undefined = undefined;
   #closingSince = 0;
   /** Until then a close waits for what runs. */
   #drainEnds = 0;
@@ -295,7 +296,7 @@ export class Instance {
   /** It fails with what its client threw first or its application said, and with nothing else. */
   #checkFailure(error: Error | undefined): string | undefined {
     const causes: (Error | undefined)[] = [this.client.faults.first, this.#stop].filter((cause) => cause !== undefined);
-    if (error === undefined ? causes.length === 0 : causes.includes(error)) return undefined;
+    if (error === undefined ? causes.length === 0 : [...causes, this.#lateStop].includes(error)) return undefined;
     return error === undefined ? `it closed as if nothing was, but ${causes}` : `it failed: ${error.stack}`;
   }
 
@@ -304,9 +305,9 @@ export class Instance {
     return new Failing({
       ...{ failures, random, invariants, options },
       owns: (at) => this.#runs.owns(at),
-      // One that closes already has nothing left to stop.
       onStop: (error) => {
-        if (!this.#closing) this.#stop = error;
+        if (this.#closing) this.#lateStop ??= error;
+        else this.#stop = error;
       },
       // Somebody looks, some time later.
       onHalted: (at) => void clock.after(random.next() * random.pick([10, 200]), () => this.#resumeOne(at)),

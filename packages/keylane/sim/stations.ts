@@ -142,6 +142,8 @@ export class TestAssignment {
   readonly faults: KeylaneError[] = [];
   readonly shared: PartitionShared;
   readonly assignment: Assignment;
+  /** When a seek is done. */
+  seeking: Promise<void> = Promise.resolve();
   readonly #log: string[] = [];
 
   constructor(outside: Outside = {}) {
@@ -165,7 +167,10 @@ export class TestAssignment {
           return committed();
         },
         watermarks,
-        seek: async (offset) => note('seek')([offset]),
+        seek: async (offset) => {
+          note('seek')([offset]);
+          await this.seeking;
+        },
       },
       clock: this.clock,
       events: this.events,

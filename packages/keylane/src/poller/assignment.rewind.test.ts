@@ -155,6 +155,37 @@ describe('Assignment, a log that was cut off, overtaken', () => {
     ]);
   });
 
+  test('what is lost is given up at once, not in its turn: nothing of it is committed any more', async () => {
+    const over = await TestAssignment.owning([0, 1], LONG);
+    const running = over.run(0, 10, { leaderEpoch: 3 });
+    over.pass(1, 20);
+    over.register(0, 4, LATER);
+    over.assignment.onRevoked(at(0, 1), true);
+    expect([over.uncommitted, over.budget.records, over.assignment.open()]).toEqual(['', 0, []]);
+    over.complete(running);
+    await over.assignment.settled();
+    expect(over.takeLog()).toEqual(['rebalancing', 'unassign t[0] t[1]', 'told lost t[0] t[1]', 'answered']);
+  });
+
+  test('one that is lost while it is sought does not come back', async () => {
+    let sought: () => void = () => undefined;
+    const over = await TestAssignment.owning([0], LONG);
+    over.seeking = new Promise((resolve) => {
+      sought = resolve;
+    });
+    over.pass(0, 10);
+    over.register(0, 4, LATER);
+    await turn();
+    expect(over.takeLog()).toEqual(['seek t[0]@4']);
+    over.assignment.onRevoked(at(0), true);
+    sought();
+    await over.assignment.settled();
+    expect([over.uncommitted, over.takeLog()]).toEqual([
+      '',
+      ['rebalancing', 'unassign t[0]', 'told lost t[0]', 'answered'],
+    ]);
+  });
+
   test('a revoke while it is sought lets that end, and commits what the new one says', async () => {
     let meanwhile: () => void = () => undefined;
     const betweenPolls = async (action: () => void | Promise<void>) => {

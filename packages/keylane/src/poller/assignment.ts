@@ -53,6 +53,8 @@ export class Assignment implements OffsetStore {
   #drainers: (() => void)[] = [];
   #closing = false;
   #closed = false;
+  /** The one that is being read again: closed already, and not there anew. */
+  #renewing: Partition | undefined = undefined;
   #age = 0;
 
   constructor(parts: AssignmentParts) {
@@ -147,6 +149,8 @@ export class Assignment implements OffsetStore {
   onRevoked(revoked: readonly TopicPartition[], lost: boolean): void {
     const found = () => revoked.map((at) => this.find(at)).filter((partition) => partition !== undefined);
     this.#leave(found());
+    // Not in their turn: until then a commit could still speak for them.
+    if (lost) this.#lose(revoked, found());
     this.#next(async () => {
       const partitions = found();
       if (!lost) await this.drain(partitions, this.#parts.options.drainTimeoutMs);
@@ -279,13 +283,23 @@ export class Assignment implements OffsetStore {
         const { topic, partition } = before;
         const beginning = before.beginning;
         this.#remove([before]);
+        this.#renewing = before;
         await client.seek({ topic, partition, offset: beginning.from });
-        if (this.#closed) return;
+        if (this.#closed || this.#renewing !== before) return;
+        this.#renewing = undefined;
         const renewed = this.#add(before);
         renewed.replace(before, beginning);
         onOpened([renewed]);
       });
     });
+  }
+
+  /** They are given up at once, and so is one that was about to begin again. */
+  #lose(lost: readonly TopicPartition[], partitions: readonly Partition[]): void {
+    this.#remove(partitions);
+    const renewing = this.#renewing;
+    if (renewing !== undefined && lost.some((at) => partitionName(at) === partitionName(renewing)))
+      this.#renewing = undefined;
   }
 
   #leave(partitions: readonly Partition[]): void {

@@ -51,6 +51,12 @@ describe('KnownLog.lookBack', () => {
     expect(log.lookBack(100, { low: 95, high: 200 })).toBe(false);
   });
 
+  test('where all below the position is deleted while it looks, nothing is left to look at', () => {
+    const log = knownLog(3);
+    log.lookBack(100, { low: 0, high: 200 });
+    expect(log.lookBack(100, { low: 150, high: 200 })).toBe(false);
+  });
+
   test('another one goes on with it; past the position it is over', () => {
     const before = knownLog(3);
     before.lookBack(100, { low: 0, high: 200 });

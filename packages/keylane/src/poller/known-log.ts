@@ -64,7 +64,8 @@ export class KnownLog {
   /** Has it read from further back, to find a record below all that was looked at; false where the log has no more. */
   lookBack(position: number, { low, high }: Watermarks): boolean {
     const before = this.from(position);
-    if (before === low || (before < low && this.#looks === 0)) return false;
+    // Of what lies below the position nothing is left, or all was read.
+    if (position <= low || before === low) return false;
     // What should have been read was deleted meanwhile.
     const from = before < low ? low : Math.min(before, high) - LOOK_BACK * LOOK_BACK_GROWTH ** this.#looks;
     this.#looks += 1;
