@@ -143,11 +143,13 @@ describe('Poller.betweenPolls', () => {
     expect(over.takeLog()).toEqual(['consume 100']);
   });
 
-  test('one that fails rejects, and the next call begins', async () => {
+  test('one that fails rejects with that and nothing else, and holds nothing up', async () => {
     const over = await polling();
     over.bring();
     const failure = new KafkaError('ERR_KAFKA', 'no', { kafkaCode: 1 });
     await expect(over.poller.betweenPolls(() => Promise.reject(failure))).rejects.toBe(failure);
+    expect(over.takeLog()).toEqual([]);
+    over.poller.poll();
     expect(over.takeLog()).toEqual(['consume 100']);
   });
 

@@ -83,8 +83,9 @@ export class Poller {
       await action();
     } finally {
       this.#holds -= 1;
-      this.poll();
     }
+    // Not where the action failed: what that threw must not be hidden by what this one may throw.
+    this.poll();
   }
 
   #ask(expected: number): void {
