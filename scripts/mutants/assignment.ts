@@ -12,12 +12,16 @@ export const ASSIGNMENT: readonly Mutant[] = [
   {
     name: 'lost-partition-drained-and-committed',
     breaks: 'a lost partition is never committed',
-    changes: [['poller/assignment.ts', 'if (!lost) await this.drain(', 'await this.drain(']],
+    changes: [
+      ['poller/assignment.ts', 'if (lost) this.#lose(revoked, found());', ''],
+      ['poller/assignment.ts', 'if (!lost) await this.drain(', 'await this.drain('],
+    ],
   },
   {
     name: 'lost-partition-kept',
     breaks: 'a lost partition is closed at once',
     changes: [
+      ['poller/assignment.ts', 'if (lost) this.#lose(revoked, found());', ''],
       ['poller/assignment.ts', '      this.#remove(partitions);\n', '      if (!lost) this.#remove(partitions);\n'],
     ],
   },

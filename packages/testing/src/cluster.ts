@@ -71,6 +71,9 @@ export async function connectCluster(bootstrapServers: string): Promise<Cluster>
     ...common,
     dr_cb: true,
     'enable.idempotence': true,
+    // With more, the first batch for a topic that was just made may be refused, be sent again after the next one, and
+    // then be taken for written: reported as delivered, without an offset, and lost (measured: 8 of 2,033 topics).
+    'max.in.flight.requests.per.connection': 1,
     'linger.ms': 5,
     'message.max.bytes': 16 * 2 ** 20,
     partitioner: 'murmur2_random',

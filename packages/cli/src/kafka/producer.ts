@@ -26,6 +26,8 @@ type Producer = InstanceType<typeof confluent.Producer>;
 /** For as long a killed replay may keep readers of the target topics from going on. */
 const TRANSACTION_TIMEOUT_MS = 20_000;
 const POLL_INTERVAL_MS = 10;
+const UNCONFIRMED = { code: -1, message: 'it was reported as delivered, without an offset' } as ClientError;
+
 /** No bytes, but at an address: the binding takes an empty buffer without one for null. */
 const EMPTY = Buffer.alloc(1).subarray(0, 0);
 
@@ -97,11 +99,13 @@ export class TransactionalProducer {
   async #produce(records: readonly OutgoingRecord[]): Promise<void> {
     const producer = this.#producer;
     let outstanding = 0;
-    let onReport: (error: LibrdKafkaError | null, report: { opaque?: unknown }) => void = () => {};
+    let onReport: (error: LibrdKafkaError | null, report: { opaque?: unknown; offset?: number }) => void = () => {};
     const reported = new Promise<void>((resolve, reject) => {
-      onReport = (error, { opaque }) => {
+      onReport = (error, { opaque, offset = -1 }) => {
         const { record } = opaque as { record: OutgoingRecord };
         if (error) return reject(produceError(`${record.topic} refuses a record`, error as unknown as ClientError));
+        // Taken for written already, and maybe it is not: the transaction is undone.
+        if (offset < 0) return reject(produceError(`${record.topic} does not say where a record is`, UNCONFIRMED));
         outstanding -= 1;
         if (outstanding === 0) resolve();
       };

@@ -26,6 +26,8 @@ import type { OutgoingRecord, Producer } from './producer.ts';
 /** Nothing goes through this client any more: it says so itself, or takes back what was under way. */
 const FATAL: ReadonlySet<number> = new Set([-150, -151, -152]);
 const TIMED_OUT = -185;
+/** Ours, for a report without an offset. */
+const NOT_CONFIRMED = -1;
 /** As syslog counts; less is worse. */
 const LOG_ERROR = 3;
 /** The topic or the partition is not there: as the client knows, and as the broker says. */
@@ -66,6 +68,8 @@ const DEFAULTS: KafkaOptions = {
 /** Not for `overrides`: what the port promises depends on it. */
 const FIXED: KafkaOptions = {
   'enable.idempotence': true,
+  // With more under way, one that has to be sent again can come after a later one and be taken for written.
+  'max.in.flight.requests.per.connection': 1,
   acks: 'all',
   dr_cb: true,
   'delivery.report.only.error': false,
@@ -194,6 +198,10 @@ export class ConfluentProducer implements Producer {
     const { topic, partition, offset, opaque: id = 0 } = report;
     if (error) {
       this.#refused(client, id, error);
+    } else if (offset < 0) {
+      // The broker saw a later record of ours first, as it may in a topic that was just made, and so takes this one for
+      // written already. Measured: it is not. Better twice than never.
+      this.#refused(client, id, { code: NOT_CONFIRMED, message: 'no broker said where it is' } as LibrdKafkaError);
     } else {
       this.#trouble = NO_ANSWER;
       this.#land(id)?.resolve({ topic, partition, offset });
