@@ -7,7 +7,6 @@ import { KafkaError } from '../errors.ts';
 import {
   type Client,
   type ClientListener,
-  type ClientRecord,
   type CommittedOffset,
   type OnConsumed,
   type PartitionOffset,
@@ -23,6 +22,7 @@ import {
   type KafkaOptions,
   type LibrdKafkaError,
   makeClient,
+  type NativeConsumer,
   onClientError,
   type TopicPartitionOffsetAndMetadata,
   toKafkaError,
@@ -56,16 +56,6 @@ type Consumer = KafkaConsumer & {
   rebalanceProtocol(): 'NONE' | 'EAGER' | 'COOPERATIVE';
   getClient(): NativeConsumer;
 };
-
-/** The native client beneath, where `consume` can be called without an event for every record. */
-interface NativeConsumer {
-  consume(
-    timeoutMs: number,
-    recordsMax: number,
-    timeoutOnlyForFirst: boolean,
-    done: (error: LibrdKafkaError | null, records: ClientRecord[], ends: PartitionOffset[]) => void,
-  ): void;
-}
 
 export class ConfluentClient implements Client {
   readonly #kafka: KafkaOptions;

@@ -8,8 +8,8 @@ import {
   connectClient,
   type KafkaConsumer,
   type KafkaOptions,
-  type LibrdKafkaError,
   makeClient,
+  type NativeConsumer,
   onClientError,
   toKafkaError,
 } from './confluent.ts';
@@ -24,16 +24,6 @@ const RECORDS_PER_POLL = 1_000;
 const IDLE_MS = 20;
 /** Of members of a group only; this client is none. */
 const OF_MEMBERS = ['group.protocol', 'group.instance.id', 'partition.assignment.strategy', 'statistics.interval.ms'];
-
-/** The native client beneath, where `consume` tells where partitions end. */
-interface NativeConsumer {
-  consume(
-    timeoutMs: number,
-    recordsMax: number,
-    timeoutOnlyForFirst: boolean,
-    done: (error: LibrdKafkaError | null, records: ClientRecord[], ends: PartitionOffset[]) => void,
-  ): void;
-}
 
 type Consumer = KafkaConsumer & { getClient(): NativeConsumer };
 

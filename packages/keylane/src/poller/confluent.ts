@@ -6,6 +6,7 @@
 import type { EventEmitter } from 'node:events';
 import type { LibrdKafkaError } from '@confluentinc/kafka-javascript';
 import { KafkaError } from '../errors.ts';
+import type { ClientRecord, PartitionOffset } from './client.ts';
 
 export type {
   KafkaConsumer,
@@ -24,6 +25,16 @@ export const WRONG_STATE = -172;
 
 /** librdkafka's own names and values. */
 export type KafkaOptions = Readonly<Record<string, unknown>>;
+
+/** The native consumer beneath, where `consume` needs no event for every record and tells where partitions end. */
+export interface NativeConsumer {
+  consume(
+    timeoutMs: number,
+    recordsMax: number,
+    timeoutOnlyForFirst: boolean,
+    done: (error: LibrdKafkaError | null, records: ClientRecord[], ends: PartitionOffset[]) => void,
+  ): void;
+}
 
 type OnError = (error: LibrdKafkaError) => void;
 

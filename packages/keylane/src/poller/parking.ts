@@ -6,6 +6,7 @@
  */
 import { asError, KafkaError } from '../errors.ts';
 import type { Events } from '../events.ts';
+import { partitionName } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Guard } from './guard.ts';
 import { type ParkPolicy, type ParkTopicRecord, parkTopicOf, readParked } from './park.ts';
@@ -70,12 +71,12 @@ export class Parking {
     const { reader, guard } = this.#parts;
     const open = sources.filter(({ state }) => state === 'active');
     if (this.#stopped || open.length === 0) return;
-    const keys = new Map(open.map((source) => [nameOf(source.topic, source.partition), new ParkedKeys()]));
+    const keys = new Map(open.map((source) => [partitionName(source), new ParkedKeys()]));
     await reader
-      .read(topic, (record) => readParked(record, (source, partition) => keys.get(nameOf(source, partition))))
+      .read(topic, (record) => readParked(record, (topic, partition) => keys.get(partitionName({ topic, partition }))))
       .then(
         guard(() => {
-          for (const source of open) this.#know(source, keys.get(nameOf(source.topic, source.partition)) as ParkedKeys);
+          for (const source of open) this.#know(source, keys.get(partitionName(source)) as ParkedKeys);
         }),
         guard((error: unknown) => this.#failed(topic, open, asError(error))),
       );
@@ -91,7 +92,7 @@ export class Parking {
   #failed(topic: string, sources: readonly Partition[], error: Error): void {
     if (this.#stopped) return;
     const { clock, events } = this.#parts;
-    const names = sources.map((source) => nameOf(source.topic, source.partition)).join(', ');
+    const names = sources.map(partitionName).join(', ');
     const message =
       `park topic ${topic} cannot be read, so it is not known which keys are parked, and nothing of ${names} is handed ` +
       `out; the next try is in ${AGAIN_MS} ms: ${error.message}`;
@@ -103,8 +104,4 @@ export class Parking {
     });
     this.#timers.add(timer);
   }
-}
-
-function nameOf(topic: string, partition: number): string {
-  return `${topic}[${partition}]`;
 }

@@ -12,7 +12,7 @@ import type { ResolvedOptions } from '../options.ts';
 import { Assignment } from './assignment.ts';
 import { Breaker } from './breaker.ts';
 import { Budget } from './budget.ts';
-import type { Client, ClientListener, TopicPartition } from './client.ts';
+import { type Client, type ClientListener, partitionName, type TopicPartition } from './client.ts';
 import type { Clock } from './clock.ts';
 import { CloseSteps } from './close-steps.ts';
 import { Committer } from './committer.ts';
@@ -233,19 +233,19 @@ export class Pipeline {
       except.clear();
     }
     for (const partition of partitions ?? []) {
-      if (paused === this.#userPaused.all) except.delete(nameOf(partition));
-      else except.add(nameOf(partition));
+      if (paused === this.#userPaused.all) except.delete(partitionName(partition));
+      else except.add(partitionName(partition));
     }
     const open = this.assignment.open();
-    const named = new Set(partitions?.map(nameOf));
-    if (!paused) for (const one of open) if (partitions === undefined || named.has(nameOf(one))) one.unhalt();
+    const named = new Set(partitions?.map(partitionName));
+    if (!paused) for (const one of open) if (partitions === undefined || named.has(partitionName(one))) one.unhalt();
     this.#applyUserPauses(open);
     this.dispatcher.dispatch();
   }
 
   #applyUserPauses(partitions: readonly Partition[]): void {
     for (const partition of partitions) {
-      partition.userPaused = this.#userPaused.all !== this.#userPaused.except.has(nameOf(partition));
+      partition.userPaused = this.#userPaused.all !== this.#userPaused.except.has(partitionName(partition));
       this.dispatcher.release(partition);
     }
     this.#pauses.apply(partitions);
@@ -323,8 +323,4 @@ function guarded(clock: Clock, guard: Guard): Clock {
     timeOfDay: () => clock.timeOfDay(),
     after: (delayMs, callback) => clock.after(delayMs, guard(callback)),
   };
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
