@@ -13,6 +13,11 @@ export const FLOW: readonly Mutant[] = [
     ],
   },
   {
+    name: 'one-key-in-two-lanes',
+    breaks: 'one at a time per key',
+    changes: [['poller/lane-table.ts', 'return lane;', 'return this.size > 1 ? undefined : lane;']],
+  },
+  {
     name: 'failed-record-goes-last',
     breaks: 'key order over retries',
     changes: [

@@ -5,7 +5,7 @@ import type { ExecutorThread, ThreadLoadView } from '../src/executor/executor.ts
 import type { Delivery } from '../src/poller/delivery.ts';
 import { Dispatcher } from '../src/poller/dispatcher.ts';
 import type { Lane } from '../src/poller/lane.ts';
-import { threadOfKey } from '../src/poller/lane-key.ts';
+import { hashOfKey } from '../src/poller/lane-key.ts';
 import { Partition } from '../src/poller/partition.ts';
 import { recordOf, type SharedLimits, sharedOf } from './stations.ts';
 
@@ -78,7 +78,7 @@ export function dispatcherOver(
 export function keysOf(thread: number, threads: number, count: number): string[] {
   const keys = [];
   for (let index = 0; keys.length < count; index += 1) {
-    if (threadOfKey(`k${index}`, threads) === thread) keys.push(`k${index}`);
+    if (hashOfKey(Buffer.from(`k${index}`)) % threads === thread) keys.push(`k${index}`);
   }
   return keys;
 }

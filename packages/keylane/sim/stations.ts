@@ -18,7 +18,7 @@ import {
 } from '../src/poller/client.ts';
 import { Committer, type OffsetStore, type Uncommitted } from '../src/poller/committer.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
-import type { LanePartition } from '../src/poller/lane.ts';
+import type { Lane, LanePartition } from '../src/poller/lane.ts';
 import { laneKeys } from '../src/poller/lane-key.ts';
 import type { Partition, PartitionShared } from '../src/poller/partition.ts';
 import { Leases } from '../src/wire/leases.ts';
@@ -103,6 +103,11 @@ export function namesOf(all: readonly (TopicPartition & { readonly offset?: numb
 /** These partitions of topic t. */
 export function partitionsAt(...numbers: number[]): TopicPartition[] {
   return numbers.map((partition) => ({ topic: 't', partition }));
+}
+
+/** The partition's lane of that key. */
+export function laneOf({ lanes }: Partition, name: string): Lane | undefined {
+  return [...lanes].find((lane) => lane.name === name);
 }
 
 /** The offset a commit would say; undefined where it would say nothing new. */

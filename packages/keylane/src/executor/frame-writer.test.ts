@@ -5,6 +5,7 @@ import { HandlerError } from '../errors.ts';
 import { type ClientRecord, toKafkaRecord } from '../poller/client.ts';
 import { Delivery } from '../poller/delivery.ts';
 import { Lane } from '../poller/lane.ts';
+import { type FramePlace, FrameRing } from '../wire/frame-ring.ts';
 import { readFrame, type Segment } from '../worker/frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 
@@ -42,21 +43,29 @@ function expectedOf(lane: Lane, laneId: number): Segment {
   return { laneId, lease: lane.partition.lease, records };
 }
 
-/** Sends lanes to a thread that knows these topics, and reads them there. */
-function send(writer: FrameWriter, table: string[], lanes: readonly Lane[], laneIds: readonly number[]): Segment[] {
-  const frame = writer.write(lanes, laneIds);
-  const { buffer, topics, errors } = structuredClone(frame, { transfer: [frame.buffer] });
-  table.push(...topics);
-  return readFrame(buffer, table, errors);
+/** A thread's two ends: frames are written here, and read there. */
+class Wire {
+  readonly topics: string[] = [];
+  readonly writer: FrameWriter;
+  readonly #there: FrameRing;
+
+  constructor() {
+    const ring = new FrameRing();
+    this.writer = new FrameWriter(ring);
+    this.#there = new FrameRing(ring.buffer);
+  }
+
+  send(lanes: readonly Lane[], laneIds: readonly number[] = lanes.map((_, id) => id)): Segment[] {
+    const message = this.writer.write(lanes, laneIds);
+    const transfer = message.frame instanceof ArrayBuffer ? [message.frame] : [];
+    const { frame, topics, errors } = structuredClone(message, { transfer });
+    this.topics.push(...topics);
+    return readFrame(frame instanceof ArrayBuffer ? frame : this.#there.take(frame), this.topics, errors);
+  }
 }
 
 function roundTrip(...lanes: Lane[]): Segment[] {
-  return send(
-    new FrameWriter(),
-    [],
-    lanes,
-    lanes.map((_, id) => id),
-  );
+  return new Wire().send(lanes);
 }
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
@@ -118,16 +127,16 @@ describe('a frame', () => {
   test('any lanes of any records, frame after frame', () => {
     fc.assert(
       fc.property(fc.array(fc.array(laneContents, { minLength: 1, maxLength: 5 }), { maxLength: 4 }), (frames) => {
-        const [writer, table]: [FrameWriter, string[]] = [new FrameWriter(), []];
+        const wire = new Wire();
         for (const frame of frames) {
           const lanes = frame.map(({ topic, partition, contents, waiting }) =>
             laneOf(topic, partition, contents, Math.max(1, contents.length - waiting)),
           );
           const laneIds = frame.map(({ laneId }) => laneId);
           const expected = lanes.map((lane, index) => expectedOf(lane, laneIds[index] as number));
-          expect(send(writer, table, lanes, laneIds)).toEqual(expected);
+          expect(wire.send(lanes, laneIds)).toEqual(expected);
         }
-        expect(new Set(table).size).toBe(table.length);
+        expect(new Set(wire.topics).size).toBe(wire.topics.length);
       }),
     );
   });
@@ -145,8 +154,8 @@ describe('a frame', () => {
     ]);
   });
 
-  test('of records that never failed has nothing beside its buffer and topics', () => {
-    expect(Object.keys(new FrameWriter().write([laneOf('t', 0, [{}, {}])], [0]))).toEqual(['buffer', 'topics']);
+  test('of records that never failed has nothing beside its frame and topics', () => {
+    expect(Object.keys(new Wire().writer.write([laneOf('t', 0, [{}, {}])], [0]))).toEqual(['frame', 'topics']);
   });
 
   test('a value of 8 MB between small ones', () => {
@@ -160,14 +169,14 @@ describe('a frame', () => {
   });
 
   test('a topic is named once to a thread, and to every thread', () => {
-    const writer = new FrameWriter();
+    const { writer } = new Wire();
     const topicsOf = (...names: string[]) =>
       writer.write(
         names.map((name) => laneOf(name, 0, [{}])),
         names.map((_, id) => id),
       ).topics;
     expect([topicsOf('a', 'b', 'a'), topicsOf('b'), topicsOf('c', 'a')]).toEqual([['a', 'b'], [], ['c']]);
-    expect(new FrameWriter().write([laneOf('c', 0, [{}])], [0]).topics).toEqual(['c']);
+    expect(new Wire().writer.write([laneOf('c', 0, [{}])], [0]).topics).toEqual(['c']);
   });
 
   test('only the segment is sent: what waits behind it stays', () => {
@@ -186,10 +195,10 @@ describe('a frame', () => {
   });
 
   test('reading copies nothing: keys and values are views into the frame', () => {
-    const { buffer } = new FrameWriter().write(
-      [laneOf('t', 0, [{ key: Buffer.from('k'), value: Buffer.from('v') }])],
-      [0],
-    );
+    const lane = laneOf('t', 0, [{ key: Buffer.from('k'), value: Buffer.from('v') }]);
+    const ring = new FrameRing();
+    const { frame } = new FrameWriter(ring).write([lane], [0]);
+    const buffer = ring.take(frame as FramePlace);
     const record = readFrame(buffer, ['t'])[0]?.records[0]?.record;
     expect([record?.key?.buffer, record?.value?.buffer]).toEqual([buffer, buffer]);
     expect(record?.key?.buffer).toBe(buffer);

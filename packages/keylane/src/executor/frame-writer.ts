@@ -9,6 +9,7 @@ import { headersOf } from '../poller/client.ts';
 import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
 import {
+  aligned,
   frameParts,
   HEADER_LENGTH_BYTES,
   NULL_LENGTH,
@@ -17,6 +18,7 @@ import {
   SEGMENT_INTS,
   TIME_FLOATS,
 } from '../wire/frame.ts';
+import type { FrameRing } from '../wire/frame-ring.ts';
 import type { PreviousError, ToThread } from '../wire/messages.ts';
 import type { RecordHeader } from '../wire/record.ts';
 import { toWireError } from '../wire/wire-error.ts';
@@ -24,12 +26,17 @@ import { toWireError } from '../wire/wire-error.ts';
 /** Below this many bytes a loop copies faster than a call into the engine. */
 const COPY_LOOP_BYTES_MAX = 24;
 
-/** What goes to a thread, with the transferred buffer. */
+/** What goes to a thread; where it is a buffer, that is transferred. */
 export type Frame = Omit<Extract<ToThread, { type: 'frame' }>, 'type'>;
 
 export class FrameWriter {
   /** Topic names the thread was told, and their place in its table. */
   readonly #topics: Map<string, number> = new Map();
+  readonly #ring: FrameRing;
+
+  constructor(ring: FrameRing) {
+    this.#ring = ring;
+  }
 
   /**
    * Packs the segments (`lane.inFlight` records from the head of each lane).
@@ -46,37 +53,44 @@ export class FrameWriter {
       for (let count = lane.inFlight; count > 0; count -= 1) {
         const { record } = delivery;
         recordCount += 1;
-        payloadBytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
+        payloadBytes += aligned(record.key?.length ?? 0) + aligned(record.value?.length ?? 0);
         if (record.headers !== undefined) {
           const packed = packHeaders(headersOf(record));
           headers.set(delivery, packed);
-          payloadBytes += packed.bytes;
+          payloadBytes += aligned(packed.bytes);
         }
         delivery = delivery.next as Delivery;
       }
     }
 
     const parts = frameParts(recordCount, lanes.length);
-    const buffer = new ArrayBuffer(parts.payload + payloadBytes);
-    const prefix = new Int32Array(buffer, 0, PREFIX_INTS);
+    const bytes = parts.payload + payloadBytes;
+    const place = this.#ring.reserve(bytes);
+    const buffer = place === undefined ? new ArrayBuffer(bytes) : this.#ring.buffer;
+    const base = place?.at ?? 0;
+    const prefix = new Int32Array(buffer, base, PREFIX_INTS);
     prefix[0] = recordCount;
     prefix[1] = lanes.length;
-    const times = new Float64Array(buffer, parts.times, recordCount * TIME_FLOATS);
-    const segments = new Int32Array(buffer, parts.segments, lanes.length * SEGMENT_INTS);
-    const records = new Int32Array(buffer, parts.records, recordCount * RECORD_INTS);
-    const payload = Buffer.from(buffer, parts.payload);
+    const times = new Float64Array(buffer, base + parts.times, recordCount * TIME_FLOATS);
+    const segments = new Int32Array(buffer, base + parts.segments, lanes.length * SEGMENT_INTS);
+    const records = new Int32Array(buffer, base + parts.records, recordCount * RECORD_INTS);
+    const payload = Buffer.from(buffer, base, bytes);
     const topics: string[] = [];
     const errors: PreviousError[] = [];
 
     let row = 0;
-    let at = 0;
-    lanes.forEach((lane, segment) => {
+    let segment = 0;
+    let at = parts.payload;
+    for (const lane of lanes) {
       const { topic, partition, lease } = lane.partition;
-      const topicIndex = this.#topicIndex(topic, topics);
-      segments.set(
-        [laneIds[segment] as number, lane.inFlight, topicIndex, partition, lease.index, lease.generation],
-        segment * SEGMENT_INTS,
-      );
+      const place = segment * SEGMENT_INTS;
+      segments[place] = laneIds[segment] as number;
+      segments[place + 1] = lane.inFlight;
+      segments[place + 2] = this.#topicIndex(topic, topics);
+      segments[place + 3] = partition;
+      segments[place + 4] = lease.index;
+      segments[place + 5] = lease.generation;
+      segment += 1;
       let delivery = lane.head as Delivery;
       for (let count = lane.inFlight; count > 0; count -= 1) {
         const { record } = delivery;
@@ -89,15 +103,16 @@ export class FrameWriter {
         records[first + 2] = record.key?.length ?? NULL_LENGTH;
         records[first + 3] = record.value?.length ?? NULL_LENGTH;
         records[first + 4] = packed?.bytes ?? 0;
-        if (record.key !== null) at = copy(record.key, payload, at);
-        if (record.value !== null) at = copy(record.value, payload, at);
-        if (packed !== undefined) at = writeHeaders(packed, payload, at);
+        if (record.key !== null) at = aligned(copy(record.key, payload, at));
+        if (record.value !== null) at = aligned(copy(record.value, payload, at));
+        if (packed !== undefined) at = aligned(writeHeaders(packed, payload, at));
         if (delivery.errors.length > 0) errors.push([row, toWireError(delivery.previousError)]);
         row += 1;
         delivery = delivery.next as Delivery;
       }
-    });
-    return errors.length === 0 ? { buffer, topics } : { buffer, topics, errors };
+    }
+    const frame = place ?? (buffer as ArrayBuffer);
+    return errors.length === 0 ? { frame, topics } : { frame, topics, errors };
   }
 
   #topicIndex(topic: string, added: string[]): number {

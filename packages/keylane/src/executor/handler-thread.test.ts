@@ -16,7 +16,7 @@ const BASIS = {
 
 function laneOf(records: number): Lane {
   const partition = { topic: 't', partition: 1, lease: { index: 0, generation: 0 }, inFlight: 0 } as LanePartition;
-  const lane = new Lane(partition, 'k', 0);
+  const lane = new Lane(partition, Buffer.from('k'), 0);
   for (let offset = 0; offset < records; offset += 1) {
     const record = { topic: 't', partition: 1, offset, timestamp: 0, key: null, value: null };
     lane.push(new Delivery(record, lane, offset, offset, 0));

@@ -9,6 +9,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:wor
 import { asError, ConfigurationError } from '../errors.ts';
 import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
+import { FrameRing } from '../wire/frame-ring.ts';
 import type { FromThread, Report, SessionStart, ToThread } from '../wire/messages.ts';
 import { type RunningSlot, Slots, type ThreadLook } from '../wire/slots.ts';
 import { fromWireError, type WireError } from '../wire/wire-error.ts';
@@ -21,7 +22,7 @@ import type { WatchedThread } from './watchdog.ts';
 const TERMINATE_MS = 5_000;
 
 /** What is the same for every session of every thread. */
-export type SessionBasis = Omit<SessionStart, 'port' | 'threadId' | 'slots'>;
+export type SessionBasis = Omit<SessionStart, 'port' | 'threadId' | 'slots' | 'ring'>;
 
 /** What starts and ends threads. */
 export interface SessionHost {
@@ -64,7 +65,7 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
   #sent: number[] = [];
   #freeIds: number[] = [];
   #port: MessagePort | undefined = undefined;
-  #writer: FrameWriter = new FrameWriter();
+  #writer: FrameWriter = new FrameWriter(new FrameRing());
 
   constructor(id: number, basis: SessionBasis, host: SessionHost) {
     this.id = id;
@@ -82,12 +83,19 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
     this.#slots = this.#newSlots();
     this.#hung = undefined;
     this.#aborter = new AbortController();
-    const start: SessionStart = { ...this.#basis, port: port2, threadId: this.id, slots: this.#slots.buffer };
+    const ring = new FrameRing();
+    this.#writer = new FrameWriter(ring);
+    const start: SessionStart = {
+      ...this.#basis,
+      port: port2,
+      threadId: this.id,
+      slots: this.#slots.buffer,
+      ring: ring.buffer,
+    };
     this.ended = this.#host
       .run(start, this.#aborter.signal)
       .then((failure) => failure && fromWireError(failure), asError);
     this.#port = port1;
-    this.#writer = new FrameWriter();
     await new Promise<void>((resolve, reject) => {
       port1.on('message', (message: FromThread) => {
         if (message.type === 'ready') {
@@ -111,8 +119,9 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
       this.#slots.reset(id);
       return id;
     });
-    const frame = this.#writer.write(lanes, ids);
-    this.#port?.postMessage({ type: 'frame', ...frame } satisfies ToThread, [frame.buffer]);
+    const message = this.#writer.write(lanes, ids);
+    const transferred = message.frame instanceof ArrayBuffer ? [message.frame] : [];
+    this.#port?.postMessage({ type: 'frame', ...message } satisfies ToThread, transferred);
   }
 
   snapshot(): ThreadSnapshot {

@@ -56,6 +56,8 @@ export class Assignment implements OffsetStore {
   /** The one that is being read again: closed already, and not there anew. */
   #renewing: Partition | undefined = undefined;
   #age = 0;
+  /** Of the record before. */
+  #last: Partition | undefined = undefined;
 
   constructor(parts: AssignmentParts) {
     this.#parts = parts;
@@ -64,7 +66,7 @@ export class Assignment implements OffsetStore {
 
   /** Takes a record in; `undefined` where its partition is not (or no longer) ours, or it needs no run. */
   register(record: ClientRecord): Delivery | undefined {
-    const partition = this.#byTopic.get(record.topic)?.[record.partition];
+    const partition = this.#of(record);
     if (partition === undefined || partition.state !== 'active' || this.#closing) return undefined;
     const { position } = partition.tracker;
     if (partition.doubts(record.leaderEpoch) && this.#looksBack(partition)) return undefined;
@@ -76,6 +78,14 @@ export class Assignment implements OffsetStore {
     }
     this.#age += 1;
     return partition.register(record, this.#age);
+  }
+
+  /** The partition of a record: mostly that of the record before, and each record has a topic string of its own. */
+  #of(record: ClientRecord): Partition | undefined {
+    const last = this.#last;
+    if (last?.state === 'active' && last.partition === record.partition && last.topic === record.topic) return last;
+    this.#last = this.find(record);
+    return this.#last;
   }
 
   /** A partition was read to its end; `offset` comes next there. */

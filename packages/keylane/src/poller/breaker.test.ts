@@ -28,7 +28,7 @@ function breakerOver(policy: Partial<BreakerPolicy> = {}) {
   const [enqueued, log]: [Lane[], string[]] = [[], []];
   const dispatcher = { enqueue: (lane: Lane) => void enqueued.push(lane), dispatch: () => void log.push('dispatch') };
   const breaker = new Breaker({ policy: { ...POLICY, ...policy }, clock, events, dispatcher: () => dispatcher });
-  const laneOf = (partition: LanePartition = stubPartition()) => new Lane(partition, 'k', 0);
+  const laneOf = (partition: LanePartition = stubPartition()) => new Lane(partition, Buffer.from('k'), 0);
   /** Three of four runs fail. */
   const open = () => {
     breaker.onCompleted(laneOf(), 1);

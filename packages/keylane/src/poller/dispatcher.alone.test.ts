@@ -16,7 +16,7 @@ describe('Dispatcher, a record that must run alone', () => {
 
   /** The suspect's lane with two records comes back, the first of them to run alone. */
   function suspected({ dispatcher, partition, suspect }: ReturnType<typeof aloneOver>): Delivery {
-    const lane = new Lane(partition, suspect, 0);
+    const lane = new Lane(partition, Buffer.from(suspect), 0);
     for (let records = 2; records > 0; records -= 1) {
       const offset = partition.tracker.position ?? 0;
       const record = recordOf({ offset, key: suspect });

@@ -164,6 +164,6 @@ describe('Dispatcher.enqueue', () => {
 
   test('a lane without a record has nothing to run', () => {
     const { dispatcher, partition } = dispatcherOver([{}]);
-    expect(() => dispatcher.enqueue(new Lane(partition, 'a', 0))).toThrow('an empty lane was enqueued');
+    expect(() => dispatcher.enqueue(new Lane(partition, Buffer.from('a'), 0))).toThrow('an empty lane was enqueued');
   });
 });

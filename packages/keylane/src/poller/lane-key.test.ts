@@ -1,17 +1,34 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ClientRecord } from './client.ts';
-import { type LaneKeyOptions, laneKeys, PARTITION_LANE, threadOfKey } from './lane-key.ts';
+import {
+  hashOfKey,
+  isSameLane,
+  type LaneKey,
+  type LaneKeyOptions,
+  laneKeys,
+  laneName,
+  PARTITION_LANE,
+} from './lane-key.ts';
 
 function recordOf(key: Buffer | null): ClientRecord {
   return { topic: 't', partition: 0, offset: 7, timestamp: 0, key, value: Buffer.from('value') };
 }
 
 /** The lane's key of a record with this key, under these options. */
-function keyOf(key: Buffer | string | null, options: Partial<LaneKeyOptions> = {}): string | undefined {
+function bytesOf(key: Buffer | string | null, options: Partial<LaneKeyOptions> = {}): LaneKey | undefined {
   const laneKey = laneKeys({ ordering: 'key', nullKeys: 'unordered', orderingKey: undefined, ...options });
   return laneKey(recordOf(typeof key === 'string' ? Buffer.from(key) : key));
 }
+
+/** Its name. */
+function keyOf(...args: Parameters<typeof bytesOf>): string | undefined {
+  const key = bytesOf(...args);
+  return key && laneName(key);
+}
+
+const WHOLE = laneName(PARTITION_LANE);
+const threadOf = (key: Uint8Array, threads: number) => hashOfKey(key) % threads;
 
 /** The hash of Kafka's own partitioner, as in org.apache.kafka.common.utils.Utils. */
 function murmur2(bytes: Uint8Array): number {
@@ -50,8 +67,8 @@ function chiSquare(keys: readonly Buffer[], threads: number, threadOf: (key: Buf
 describe('laneKeys', () => {
   test.each([
     { name: 'no order', options: { ordering: 'unordered' }, key: 'a', expected: undefined },
-    { name: 'order of the partition', options: { ordering: 'partition' }, key: 'a', expected: PARTITION_LANE },
-    { name: 'order of the partition, no key', options: { ordering: 'partition' }, key: null, expected: PARTITION_LANE },
+    { name: 'order of the partition', options: { ordering: 'partition' }, key: 'a', expected: WHOLE },
+    { name: 'order of the partition, no key', options: { ordering: 'partition' }, key: null, expected: WHOLE },
     { name: 'the key', options: {}, key: 'a', expected: 'a' },
     { name: 'an empty key is a key', options: {}, key: '', expected: '' },
     { name: 'no key waits for none', options: {}, key: null, expected: undefined },
@@ -59,7 +76,7 @@ describe('laneKeys', () => {
       name: 'no key, in the order of the partition',
       options: { nullKeys: 'partition' },
       key: null,
-      expected: PARTITION_LANE,
+      expected: WHOLE,
     },
     { name: 'an empty key beside keyless ones', options: { nullKeys: 'partition' }, key: '', expected: '' },
     { name: 'a named string', options: { orderingKey: () => 'n' }, key: 'a', expected: 'n' },
@@ -71,7 +88,7 @@ describe('laneKeys', () => {
       name: 'none named, in the order of the partition',
       options: { orderingKey: () => null, nullKeys: 'partition' },
       key: 'a',
-      expected: PARTITION_LANE,
+      expected: WHOLE,
     },
   ] satisfies { name: string; options: Partial<LaneKeyOptions>; key: string | null; expected: string | undefined }[])(
     '$name',
@@ -88,14 +105,17 @@ describe('laneKeys', () => {
     fc.assert(
       fc.property(bytes, bytes, (a, b) => {
         const [left, right] = [Buffer.from(a), Buffer.from(b)];
+        expect(isSameLane(bytesOf(left) as LaneKey, bytesOf(right) as LaneKey)).toBe(left.equals(right));
         expect(keyOf(left) === keyOf(right)).toBe(left.equals(right));
-        expect(keyOf(left)).not.toBe(PARTITION_LANE);
+        expect(isSameLane(bytesOf(left) as LaneKey, PARTITION_LANE)).toBe(false);
       }),
     );
   });
 
   test('no named string is the lane of the partition, and a part of a buffer is only that part', () => {
-    expect(keyOf('a', { orderingKey: () => PARTITION_LANE })).not.toBe(PARTITION_LANE);
+    const [named, bytes] = [WHOLE, PARTITION_LANE].map((key) => bytesOf('a', { orderingKey: () => key }) as LaneKey);
+    expect([named, bytes].map((key) => isSameLane(key as LaneKey, PARTITION_LANE))).toEqual([false, false]);
+    expect(isSameLane(PARTITION_LANE, PARTITION_LANE)).toBe(true);
     expect(keyOf('a', { orderingKey: () => Buffer.from('xxabcxx').subarray(2, 5) })).toBe('abc');
   });
 
@@ -122,7 +142,7 @@ describe('laneKeys', () => {
   });
 });
 
-describe('threadOfKey', () => {
+describe('hashOfKey', () => {
   const FAMILIES: readonly { name: string; key: (index: number) => Buffer }[] = [
     { name: 'numbers', key: (index) => Buffer.from(`${index}`) },
     { name: 'names with a number', key: (index) => Buffer.from(`customer-${index}`) },
@@ -143,7 +163,7 @@ describe('threadOfKey', () => {
     const keys = Array.from({ length: 64_000 }, (_, index) => key(index)).filter((bytes) => partitionOf(bytes) === 3);
     expect(keys.length).toBeGreaterThan(2_000);
     // 7 degrees of freedom: an even hash is above 29.9 once in 10,000 times.
-    expect(chiSquare(keys, 8, (bytes) => threadOfKey(bytes.toString('latin1'), 8))).toBeLessThan(29.9);
+    expect(chiSquare(keys, 8, (bytes) => threadOf(bytes, 8))).toBeLessThan(29.9);
     // What the salt is for: the partitioner's own hash sends them all to one thread.
     expect(chiSquare(keys, 8, (bytes) => (murmur2(bytes) & 0x7fffffff) % 8)).toBeGreaterThan(1_000);
   });
@@ -151,16 +171,17 @@ describe('threadOfKey', () => {
   test('a key always has the same thread, and the thread exists', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 20 }), fc.integer({ min: 1, max: 1_024 }), (bytes, threads) => {
-        const key = Buffer.from(bytes).toString('latin1');
-        const thread = threadOfKey(key, threads);
-        expect(threadOfKey(Buffer.from(bytes).toString('latin1'), threads)).toBe(thread);
+        const thread = threadOf(bytes, threads);
+        expect(threadOf(Buffer.from(bytes), threads)).toBe(thread);
         expect(Number.isInteger(thread) && thread >= 0 && thread < threads).toBe(true);
       }),
     );
   });
 
   test('another hash is a choice, not an accident: it moves the keys of every user', () => {
-    expect(['', 'a', 'customer-1', '\u{ff}\u{fe}'].map((key) => threadOfKey(key, 8))).toMatchInlineSnapshot(`
+    expect(
+      ['', 'a', 'customer-1', '\u{ff}\u{fe}'].map((key) => threadOf(Buffer.from(key, 'latin1'), 8)),
+    ).toMatchInlineSnapshot(`
       [
         3,
         3,

@@ -1,32 +1,38 @@
 /**
  * Which lane a record belongs to, and which thread that lane prefers. Pure; runs on the poller's thread.
+ *
+ * A key stays the bytes it is, and is hashed once: a string of it for each record would cost more than all else that is
+ * done to find its lane.
  */
 import { asError, HandlerError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type ClientRecord, toKafkaRecord } from './client.ts';
 
-/** The lane of a whole partition. Outside latin1, so that no key's bytes can spell it. */
-export const PARTITION_LANE = '\u{100}partition';
+/** The exact bytes that records of one lane share. */
+export type LaneKey = Uint8Array;
+
+/** The lane of a whole partition: this object, whatever its bytes. */
+export const PARTITION_LANE: LaneKey = new Uint8Array(0);
+/** Its name. Outside latin1, so that no key's bytes can spell it. */
+const PARTITION_NAME = '\u{100}partition';
 
 export type LaneKeyOptions = Pick<ResolvedOptions, 'ordering' | 'nullKeys' | 'orderingKey'>;
 
-/**
- * Returns the lane's key for a record: the key's bytes as latin1, or `undefined` for a record that waits for no other.
- */
+/** Returns the lane's key for a record; `undefined` for a record that waits for no other. */
 export function laneKeys({
   ordering,
   nullKeys,
   orderingKey,
-}: LaneKeyOptions): (record: ClientRecord) => string | undefined {
+}: LaneKeyOptions): (record: ClientRecord) => LaneKey | undefined {
   if (ordering === 'partition') return () => PARTITION_LANE;
   if (ordering === 'unordered') return () => undefined;
   const keyless = nullKeys === 'partition' ? PARTITION_LANE : undefined;
-  if (orderingKey === undefined) return ({ key }) => (key === null ? keyless : key.toString('latin1'));
+  if (orderingKey === undefined) return ({ key }) => (key === null ? keyless : key);
   return (record) => {
     const key = keyOf(record, orderingKey);
     if (key === null || key === undefined) return keyless;
-    const bytes = typeof key === 'string' ? Buffer.from(key) : Buffer.from(key.buffer, key.byteOffset, key.length);
-    return bytes.toString('latin1');
+    // Bytes of the application's are copied: it may change them, or name the lane of the partition by chance.
+    return Buffer.from(key);
   };
 }
 
@@ -41,16 +47,29 @@ function keyOf(
   }
 }
 
+/** The key as text, one character for each byte: what the park topic knows it by. */
+export function laneName(key: LaneKey): string {
+  if (key === PARTITION_LANE) return PARTITION_NAME;
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+}
+
+/** Whether both are the same lane. */
+export function isSameLane(one: LaneKey, other: LaneKey): boolean {
+  if (one === other) return true;
+  if (one === PARTITION_LANE || other === PARTITION_LANE || one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) return false;
+  return true;
+}
+
 /**
- * The thread a key prefers: FNV-1a over the key, finished with murmur3's mixer. It must not be the producer's
- * partitioner (murmur2): the keys of one partition already agree in that hash, so they would all prefer the same few
- * threads.
+ * FNV-1a over the key, finished with murmur3's mixer; a whole number of 32 bits, without sign. It must not be the
+ * producer's partitioner (murmur2): the keys of one partition already agree in that hash, so they would all prefer the
+ * same few threads.
  */
-export function threadOfKey(key: string, threads: number): number {
-  if (threads === 1) return 0;
+export function hashOfKey(key: LaneKey): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ (key[index] as number), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) % threads;
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

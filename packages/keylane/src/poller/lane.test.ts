@@ -6,7 +6,7 @@ import { Lane, type LaneState } from './lane.ts';
 
 /** A lane with deliveries of these offsets. */
 function laneOf(...offsets: number[]): Lane {
-  const lane = new Lane(stubPartition(), 'k', 0);
+  const lane = new Lane(stubPartition(), Buffer.from('k'), 0);
   for (const offset of offsets) push(lane, offset);
   return lane;
 }

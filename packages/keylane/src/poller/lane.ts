@@ -14,6 +14,7 @@ import { assert } from '../errors.ts';
 import type { Lease } from '../wire/leases.ts';
 import { headersOf, toKafkaRecord } from './client.ts';
 import type { Delivery } from './delivery.ts';
+import { type LaneKey, laneName } from './lane-key.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import type { WaitingLanes } from './waiting-lanes.ts';
 
@@ -61,29 +62,42 @@ export class Lane {
   inFlight = 0;
   #tail: Delivery | undefined = undefined;
 
+  /** Kept by the table of its partition's lanes. */
+  nextInBucket: Lane | undefined = undefined;
+
   readonly partition: LanePartition;
-  /** The key's bytes as a latin1 string; `undefined` for a lane of a single record without a key. */
-  readonly key: string | undefined;
+  /** `undefined` for a lane of a single record without a key. */
+  readonly key: LaneKey | undefined;
   /** The thread this lane prefers. */
   readonly thread: number;
+  /** Of the key, for the table; see `hashOfKey`. */
+  readonly hash: number;
 
-  constructor(partition: LanePartition, key: string | undefined, thread: number) {
+  constructor(partition: LanePartition, key: LaneKey | undefined, thread: number, hash = 0) {
     this.partition = partition;
     this.key = key;
     this.thread = thread;
+    this.hash = hash;
+  }
+
+  /** The key as text; `undefined` where there is none. */
+  get name(): string | undefined {
+    return this.key === undefined ? undefined : laneName(this.key);
   }
 
   /** Its key is parked, and so its head goes to the park topic instead of a thread. */
   get mustFollow(): boolean {
     const { parked } = this.partition;
-    return parked?.has(this.key) === true && parked.mustFollow(this.key, toKafkaRecord((this.head as Delivery).record));
+    return (
+      parked?.has(this.name) === true && parked.mustFollow(this.name, toKafkaRecord((this.head as Delivery).record))
+    );
   }
 
   /** Its key is parked, and done with up to its head, which was handled; the order of that, where it is to be said. */
   get releasedUpTo(): number | undefined {
     const { parked } = this.partition;
-    if (parked?.has(this.key) !== true) return undefined;
-    return parked.releasedBy(this.key, headersOf((this.head as Delivery).record));
+    if (parked?.has(this.name) !== true) return undefined;
+    return parked.releasedBy(this.name, headersOf((this.head as Delivery).record));
   }
 
   push(delivery: Delivery): void {

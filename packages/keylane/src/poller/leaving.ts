@@ -66,9 +66,9 @@ export class Leaving {
   /** From here on its key's records follow it. */
   park(lane: Lane, record: KafkaRecord, error: HandlerError): void {
     const { clock, events } = this.#parts;
-    const letter = failedRecordOf(this.#basis(), record, error, clock.timeOfDay(), lane.key);
+    const letter = failedRecordOf(this.#basis(), record, error, clock.timeOfDay(), lane.name);
     this.#send(lane, `the parked record of ${placeOf(record)} (trace ${error.traceId})`, letter, (destination) => {
-      if (lane.key !== undefined) keysOf(lane).parked(lane.key, destination, rankOf(record));
+      if (lane.name !== undefined) keysOf(lane).parked(lane.name, destination, rankOf(record));
       this.counts.parked += 1;
       events.emit('parked', { record, error, destination });
     });
@@ -77,7 +77,7 @@ export class Leaving {
   /** The head's key is parked. */
   follow(lane: Lane): void {
     const record = recordOf(lane);
-    const key = lane.key as string;
+    const key = lane.name as string;
     const what = `the record ${placeOf(record)}, which follows its parked key`;
     const letter = followingRecordOf(this.#basis(), record, this.#parts.clock.timeOfDay(), key);
     this.#send(lane, what, letter, (destination) => {
@@ -90,7 +90,7 @@ export class Leaving {
   /** The head was the last that was parked of its key, and is done with. */
   release(lane: Lane, upTo: number, wasHandled = true): void {
     const record = recordOf(lane);
-    const key = lane.key as string;
+    const key = lane.name as string;
     const what = `the release of the key of ${placeOf(record)}`;
     const onSent = () => {
       keysOf(lane).released(key, upTo);

@@ -16,7 +16,8 @@ import { Delivery } from './delivery.ts';
 import { Flood } from './flood.ts';
 import { KnownLog } from './known-log.ts';
 import { Lane, type LanePartition } from './lane.ts';
-import { PARTITION_LANE, threadOfKey } from './lane-key.ts';
+import { hashOfKey, type LaneKey, PARTITION_LANE } from './lane-key.ts';
+import { LaneTable } from './lane-table.ts';
 import { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, rangesBelow } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 import { ParkedKeys } from './parked-keys.ts';
@@ -30,7 +31,7 @@ export interface PartitionShared {
   >;
   /** How many threads lanes may prefer. */
   readonly threads: number;
-  readonly laneKey: (record: ClientRecord) => string | undefined;
+  readonly laneKey: (record: ClientRecord) => LaneKey | undefined;
   readonly budget: Budget;
   /** Where threads see which partitions are ours. */
   readonly leases: Leases;
@@ -75,7 +76,7 @@ export class Partition implements LanePartition {
   readonly partition: number;
   readonly lease: Lease;
   readonly tracker: OffsetTracker;
-  readonly lanes: Map<string, Lane> = new Map();
+  readonly lanes: LaneTable = new LaneTable();
   readonly #shared: PartitionShared;
   #held: Lane[] = [];
   /** What of the tracker the broker has. */
@@ -249,7 +250,7 @@ export class Partition implements LanePartition {
   /** How many of the lane's first `count` records may be handed out: with more, the offset map might not fit. */
   admits(lane: Lane, count: number): number {
     // Of a parked key it is to be seen record by record where they go.
-    const most = this.parked?.has(lane.key) === true ? Math.min(count, 1) : count;
+    const most = this.parked?.has(lane.name) === true ? Math.min(count, 1) : count;
     if (this.tracker.loadOfAll <= 1) return most;
     let admitted = 0;
     for (let delivery = lane.head; delivery !== undefined && admitted < most; delivery = delivery.next) {
@@ -299,7 +300,7 @@ export class Partition implements LanePartition {
   }
 
   forget(lane: Lane): void {
-    if (lane.key !== undefined && this.lanes.get(lane.key) === lane) this.lanes.delete(lane.key);
+    this.lanes.remove(lane);
   }
 
   /**
@@ -328,14 +329,14 @@ export class Partition implements LanePartition {
     this.#held = [];
   }
 
-  #laneOf(key: string | undefined, age: number): Lane {
+  #laneOf(key: LaneKey | undefined, age: number): Lane {
     const { threads } = this.#shared;
     if (key === undefined) return new Lane(this, undefined, age % threads);
-    let lane = this.lanes.get(key);
+    const hash = hashOfKey(key);
+    let lane = this.lanes.find(key, hash);
     if (lane === undefined) {
-      const thread = key === PARTITION_LANE ? this.partition % threads : threadOfKey(key, threads);
-      lane = new Lane(this, key, thread);
-      this.lanes.set(key, lane);
+      lane = new Lane(this, key, (key === PARTITION_LANE ? this.partition : hash) % threads, hash);
+      this.lanes.add(lane);
     }
     return lane;
   }

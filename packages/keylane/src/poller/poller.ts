@@ -132,13 +132,17 @@ export class Poller {
 
   #take(records: readonly ClientRecord[], ends: readonly PartitionOffset[]): void {
     const { assignment, dispatcher, pauses } = this.#parts;
+    let last: Partition | undefined;
     for (const record of records) {
       const delivery = assignment.register(record);
       if (delivery === undefined) continue;
       const { lane } = delivery;
       if (lane.state === 'idle') dispatcher.enqueue(lane);
-      pauses.onRegistered(lane.partition as Partition);
+      // Records come partition by partition, and a pause is too late for those that are here.
+      if (last !== undefined && last !== lane.partition) pauses.onRegistered(last);
+      last = lane.partition as Partition;
     }
+    if (last !== undefined) pauses.onRegistered(last);
     // The records of a call come before the ends it met: an end never lies below one of them.
     for (const end of ends) assignment.onEnd(end);
     if (records.length > 0) dispatcher.dispatch();

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
-import { pass, RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
+import { laneOf, pass, RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
 import { type KeylaneError, ThreadLostError } from '../errors.ts';
 import { Events } from '../events.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
@@ -127,7 +127,7 @@ describe('an open breaker', () => {
     for (let outage = 0; outage < 50; outage += 1) {
       pass(over.clock, 100);
       const [sent] = over.takeSent();
-      over.fail(over.lanes.find(({ key }) => sent?.startsWith(key as string)));
+      over.fail(over.lanes.find(({ name }) => sent?.startsWith(name as string)));
       over.report();
     }
     expect([over.fatal, over.lanes.map(({ head }) => head?.attempt)]).toEqual([[], [2, 2, 1]]);
@@ -141,7 +141,7 @@ describe('an open breaker', () => {
     over.arrive('z', over.other);
     pass(over.clock, 100);
     expect(over.takeSent()).toEqual(['z@0']);
-    over.complete(over.other.lanes.get('z'));
+    over.complete(laneOf(over.other, 'z'));
     over.report();
     expect([over.breaker.state, over.takeSent()]).toEqual(['closed', []]);
   });

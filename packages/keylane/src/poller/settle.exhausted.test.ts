@@ -113,7 +113,7 @@ class Scene {
   }
 
   #end(key: string): Lane {
-    const place = this.#running.findIndex((lane) => lane.key === key);
+    const place = this.#running.findIndex((lane) => lane.name === key);
     return this.#running.splice(place, 1)[0] as Lane;
   }
 }
@@ -214,7 +214,7 @@ describe('Settle, what failed before', () => {
       scene.clock.step();
       expect(scene.partition.waiting.records).toBe(0);
     }
-    const head = [...scene.partition.lanes.values()][0]?.head;
+    const head = [...scene.partition.lanes][0]?.head;
     expect(head?.attempt).toBe(1);
     expect(head?.errors.map(({ message }) => message.slice(-8))).toEqual(
       [6, 7, 8, 9, 10].map((n) => `round ${n}`.padStart(8)),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
-import { pass, RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
+import { laneOf, pass, RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
 import { HandlerError, InvariantError, type KeylaneError, ThreadLostError } from '../errors.ts';
 import { Events } from '../events.ts';
 import type { ExecutorThread } from '../executor/executor.ts';
@@ -222,7 +222,7 @@ describe('Settle, a thread lost', () => {
   test('its lanes run again from where they stood, as the same attempt', () => {
     const over = settleOver();
     const lane = arrive(over, 'a', 'a', 'b');
-    const other = over.partition.lanes.get('b') as Lane;
+    const other = laneOf(over.partition, 'b') as Lane;
     over.takeSent();
     over.settle.onCompleted(lane, 1);
     over.settle.onThreadLost(lost, [lane, other], []);
@@ -233,7 +233,7 @@ describe('Settle, a thread lost', () => {
   test('the one record that was with a handler has failed; all others lose nothing', () => {
     const over = settleOver();
     const lane = arrive(over, 'a', 'a', 'b');
-    const other = over.partition.lanes.get('b') as Lane;
+    const other = laneOf(over.partition, 'b') as Lane;
     over.takeSent();
     over.settle.onThreadLost(lost, [lane, other], [lane]);
     expect([over.seen.retries, over.takeSent(), other.head?.attempt]).toEqual([['attempt 1, 100 ms'], ['b@2'], 1]);
@@ -247,7 +247,7 @@ describe('Settle, a thread lost', () => {
   test('of several it cannot be told which: each runs alone, and none loses an attempt', () => {
     const over = settleOver();
     const lane = arrive(over, 'a', 'b', 'c');
-    const [b, c] = ['b', 'c'].map((key) => over.partition.lanes.get(key) as Lane) as [Lane, Lane];
+    const [b, c] = ['b', 'c'].map((key) => laneOf(over.partition, key) as Lane) as [Lane, Lane];
     over.takeSent();
     over.settle.onThreadLost(lost, [lane, b, c], [lane, b]);
     expect(over.seen.retries).toEqual([]);

@@ -1,14 +1,15 @@
 /**
- * The layout of a frame: one ArrayBuffer with a run of records for a thread. `executor/frame-writer.ts` packs it,
+ * The layout of a frame: a run of records for a thread, in one piece of memory. `executor/frame-writer.ts` packs it,
  * `worker/frame-reader.ts` reads it; the numbers both must agree on are here and nowhere else.
  *
  *     prefix      2 × int32    records, segments
  *     times       2 × float64  per record: offset, timestamp
  *     segments    6 × int32    per segment: lane id, records, topic index, partition, lease index, lease generation
  *     records     5 × int32    per record: leader epoch, attempt, key length, value length, headers length
- *     payload     bytes        per record: key, value, headers
+ *     payload     bytes        per record: key, value, headers, each of them from a multiple of 8 on
  *
- * A length of -1 stands for null. The prefix is 8 bytes, so the float64 table behind it is aligned.
+ * A length of -1 stands for null. The prefix is 8 bytes, so the float64 table behind it is aligned. So is the payload:
+ * bytes that lie unaligned in shared memory are copied one by one.
  */
 
 export const PREFIX_INTS = 2;
@@ -29,7 +30,12 @@ export function frameParts(recordCount: number, segmentCount: number): FramePart
   const times = PREFIX_INTS * 4;
   const segments = times + recordCount * TIME_FLOATS * 8;
   const records = segments + segmentCount * SEGMENT_INTS * 4;
-  return { times, segments, records, payload: records + recordCount * RECORD_INTS * 4 };
+  return { times, segments, records, payload: aligned(records + recordCount * RECORD_INTS * 4) };
+}
+
+/** The next multiple of 8. */
+export function aligned(bytes: number): number {
+  return (bytes + 7) & ~7;
 }
 
 /**

@@ -2,6 +2,7 @@
  * Every message between the poller and a handler thread's session, both directions, as discriminated unions. They
  * travel over the session's MessagePort.
  */
+import type { FramePlace } from './frame-ring.ts';
 import type { WireError } from './wire-error.ts';
 
 /** What a session is started with (Piscina's task argument). */
@@ -15,6 +16,8 @@ export interface SessionStart {
   readonly concurrency: number;
   /** Memory of {@link import('./slots.ts').Slots}, this session's own. */
   readonly slots: SharedArrayBuffer;
+  /** Memory of {@link import('./frame-ring.ts').FrameRing}, this session's own. */
+  readonly ring: SharedArrayBuffer;
   /** The table of {@link import('./leases.ts').Leases}, shared by all threads. */
   readonly leases: SharedArrayBuffer;
   /** Milliseconds a handler may take; 0 for no limit. */
@@ -27,8 +30,8 @@ export interface SessionStart {
 export type ToThread =
   | {
       readonly type: 'frame';
-      /** Packed by `frame.ts`; transferred. */
-      readonly buffer: ArrayBuffer;
+      /** Packed as `frame.ts` says: in the session's ring, or in a buffer that is transferred. */
+      readonly frame: FramePlace | ArrayBuffer;
       /** Topic names this thread has not seen yet, continuing its table. */
       readonly topics: readonly string[];
       /** What failed before, in the order of the frame's records; left out where nothing did. */

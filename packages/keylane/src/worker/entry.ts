@@ -4,6 +4,7 @@
  */
 
 import { threadId as nodeThreadId } from 'node:worker_threads';
+import { FrameRing } from '../wire/frame-ring.ts';
 import { Leases } from '../wire/leases.ts';
 import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
 import { Slots } from '../wire/slots.ts';
@@ -37,12 +38,14 @@ export default async function session(start: SessionStart): Promise<WireError | 
   const reporter = new Reporter(tell);
   const site = { threadId, state, handlerTimeoutMs, leases: new Leases(start.leases) };
   const runner = new LaneRunner({ handle, concurrency, reporter, slots, site });
+  const ring = new FrameRing(start.ring);
   const topics: string[] = [];
   const end = new Promise<void>((resolve) => {
     port.on('message', (message: ToThread) => {
       if (message.type === 'end') return resolve();
       topics.push(...message.topics);
-      runner.add(readFrame(message.buffer, topics, message.errors));
+      const frame = message.frame instanceof ArrayBuffer ? message.frame : ring.take(message.frame);
+      runner.add(readFrame(frame, topics, message.errors));
     });
   });
   tell({ type: 'ready' });

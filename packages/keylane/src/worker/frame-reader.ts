@@ -5,6 +5,7 @@
  * the frame in memory with it.
  */
 import {
+  aligned,
   frameParts,
   HEADER_LENGTH_BYTES,
   NULL_LENGTH,
@@ -49,8 +50,9 @@ export function readFrame(
   let errorsRead = 0;
 
   const take = (length: number): Buffer => {
-    at += length;
-    return Buffer.from(buffer, at - length, length);
+    const start = at;
+    at = aligned(at + length);
+    return Buffer.from(buffer, start, length);
   };
 
   const segments: Segment[] = [];

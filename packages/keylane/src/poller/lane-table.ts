@@ -1,0 +1,73 @@
+/**
+ * The lanes of one partition by their keys. Runs on the poller's thread.
+ *
+ * A hash table of our own, because a Map would need a string made and hashed for every record; the lanes of one bucket
+ * are a linked list through the lanes themselves, so adding one allocates nothing.
+ */
+import type { Lane } from './lane.ts';
+import { isSameLane, type LaneKey } from './lane-key.ts';
+
+const BUCKETS_MIN = 64;
+
+export class LaneTable {
+  size = 0;
+  #buckets: (Lane | undefined)[] = emptyBuckets(BUCKETS_MIN);
+
+  /** @param hash of the key; see `hashOfKey` */
+  find(key: LaneKey, hash: number): Lane | undefined {
+    let lane = this.#buckets[hash & (this.#buckets.length - 1)];
+    while (lane !== undefined && (lane.hash !== hash || !isSameLane(lane.key as LaneKey, key)))
+      lane = lane.nextInBucket;
+    return lane;
+  }
+
+  /** Adds a lane with a key that is not there yet. */
+  add(lane: Lane): void {
+    if (this.size === this.#buckets.length) this.#resize(this.#buckets.length * 2);
+    this.#put(lane);
+    this.size += 1;
+  }
+
+  /** Takes the lane out, if it is there. */
+  remove(lane: Lane): void {
+    const place = lane.hash & (this.#buckets.length - 1);
+    let before: Lane | undefined;
+    let at = this.#buckets[place];
+    while (at !== undefined && at !== lane) [before, at] = [at, at.nextInBucket];
+    if (at === undefined) return;
+    if (before === undefined) this.#buckets[place] = lane.nextInBucket;
+    else before.nextInBucket = lane.nextInBucket;
+    lane.nextInBucket = undefined;
+    this.size -= 1;
+    // Far below where it grows: how many keys are live changes all the time.
+    if (this.size < this.#buckets.length / 64 && this.#buckets.length > BUCKETS_MIN)
+      this.#resize(this.#buckets.length / 16);
+  }
+
+  clear(): void {
+    this.#buckets = emptyBuckets(BUCKETS_MIN);
+    this.size = 0;
+  }
+
+  *[Symbol.iterator](): Generator<Lane> {
+    for (const first of this.#buckets) {
+      for (let lane = first; lane !== undefined; lane = lane.nextInBucket) yield lane;
+    }
+  }
+
+  #put(lane: Lane): void {
+    const place = lane.hash & (this.#buckets.length - 1);
+    lane.nextInBucket = this.#buckets[place];
+    this.#buckets[place] = lane;
+  }
+
+  #resize(buckets: number): void {
+    const lanes = [...this];
+    this.#buckets = emptyBuckets(buckets);
+    for (const lane of lanes) this.#put(lane);
+  }
+}
+
+function emptyBuckets(count: number): undefined[] {
+  return new Array<undefined>(count).fill(undefined);
+}
