@@ -283,7 +283,9 @@ function optionsOf(random: Random, weather: Weather, plan: FailurePlan | undefin
     concurrencyPerThread: random.pick([1, 2, 16]),
     affinity: random.pick(['preferred', 'strict'] as const),
     bufferedRecordsMax,
-    bufferedRecordsPerPartitionMax: plan?.stubborn ? bufferedRecordsMax : random.int(1, bufferedRecordsMax),
+    ...(random.chance(0.8) && {
+      bufferedRecordsPerPartitionMax: plan?.stubborn ? bufferedRecordsMax : random.int(1, bufferedRecordsMax),
+    }),
     bufferedBytesMax: plan?.stubborn ? 10_000_000 : random.pick([RECORD_OVERHEAD_BYTES, 5_000, 10_000_000]),
     recordsPerPollMax: random.pick([1, 7, 100]),
     commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),

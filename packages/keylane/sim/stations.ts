@@ -65,6 +65,7 @@ export const RESOLVED: ResolvedOptions = resolveOptions({
 /** The limits of the tests' buffers. */
 export type SharedLimits = Partial<
   Omit<PartitionShared['options'] & BudgetLimits, 'retry' | 'deadLetter' | 'park'> & {
+    readonly bufferedRecordsPerPartitionMax: number;
     readonly park: PartitionShared['options']['park'];
     readonly retry: BudgetLimits['retry'];
     readonly deadLetter: Partial<PartitionShared['options']['deadLetter']>;
@@ -88,7 +89,8 @@ export function sharedOf(
     park: limits.park,
   };
   const laneKey = laneKeys({ ordering, nullKeys: 'unordered', orderingKey: undefined });
-  return { options: all, threads, laneKey, leases: new Leases(), budget: new Budget(all) };
+  const partitionRecordsMax = () => all.bufferedRecordsPerPartitionMax;
+  return { options: all, threads, laneKey, partitionRecordsMax, leases: new Leases(), budget: new Budget(all) };
 }
 
 /** `t[0]`, or `t[0]@5` where it has an offset. */

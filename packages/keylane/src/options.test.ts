@@ -40,7 +40,7 @@ describe('resolveOptions, defaults', () => {
       affinity: 'preferred',
       bufferedRecordsMax: 10_000,
       bufferedBytesMax: 67_108_864,
-      bufferedRecordsPerPartitionMax: 5_000,
+      bufferedRecordsPerPartitionMax: undefined,
       recordsPerPollMax: 1_000,
       commitIntervalMs: 1_000,
       commitRecordsMax: 100_000,
@@ -98,16 +98,6 @@ describe('resolveOptions, defaults', () => {
       ...given,
       retry: { attemptsMax: 1, delayMs: 200, jitter: 'full' },
     });
-  });
-
-  test.each([
-    { bufferedRecordsMax: 1, given: undefined, expected: 1 },
-    { bufferedRecordsMax: 7, given: undefined, expected: 3 },
-    { bufferedRecordsMax: 100, given: undefined, expected: 50 },
-    { bufferedRecordsMax: 100, given: 80, expected: 80 },
-  ])('of $bufferedRecordsMax records a partition may hold $expected', ({ bufferedRecordsMax, given, expected }) => {
-    const { bufferedRecordsPerPartitionMax } = resolve({ bufferedRecordsMax, bufferedRecordsPerPartitionMax: given });
-    expect(bufferedRecordsPerPartitionMax).toBe(expected);
   });
 
   test.each([

@@ -61,7 +61,10 @@ export interface ConsumerOptions {
   readonly bufferedRecordsMax?: number;
   /** The same in bytes: keys, values, headers and 200 bytes for each record. Default 64 MiB. */
   readonly bufferedBytesMax?: number;
-  /** Records held of one partition; past it only that partition is paused. Default half of `bufferedRecordsMax`. */
+  /**
+   * Records held of one partition; past it only that partition is paused. Default half of `bufferedRecordsMax`, and no
+   * limit of its own for the only partition of a consumer: there is none to leave room for.
+   */
   readonly bufferedRecordsPerPartitionMax?: number;
   /** Records taken from the client in one call. Default 1,000. */
   readonly recordsPerPollMax?: number;
@@ -142,8 +145,18 @@ export interface ConsumerOptions {
 export type ResolvedOptions = Readonly<
   Omit<
     Required<ConsumerOptions>,
-    'retry' | 'deadLetter' | 'park' | 'breaker' | 'onError' | 'orderingKey' | 'signal' | 'handler'
+    | 'retry'
+    | 'deadLetter'
+    | 'park'
+    | 'breaker'
+    | 'onError'
+    | 'orderingKey'
+    | 'signal'
+    | 'handler'
+    | 'bufferedRecordsPerPartitionMax'
   > & {
+    /** `undefined` where it is not given; see `Pipeline`. */
+    bufferedRecordsPerPartitionMax: number | undefined;
     retry: RetryPolicy;
     deadLetter: DeadLetterPolicy;
     /** `undefined` where nothing is ever parked. */
@@ -309,10 +322,9 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   const { success, data, error } = schema.safeParse(options);
   if (!success) throw new ConfigurationError('ERR_OPTION_INVALID', error.issues.flatMap(describe));
   const { bufferedRecordsMax, retry, deadLetter, park } = data;
-  const half = Math.max(1, Math.floor(bufferedRecordsMax / 2));
   return Object.freeze({
     ...data,
-    bufferedRecordsPerPartitionMax: data.bufferedRecordsPerPartitionMax ?? half,
+    bufferedRecordsPerPartitionMax: data.bufferedRecordsPerPartitionMax,
     retry: { ...retry, waitingRecordsMax: retry.waitingRecordsMax ?? bufferedRecordsMax },
     onExhausted: data.onExhausted ?? (deadLetter === undefined ? 'stop' : 'dead-letter'),
     deadLetter: deadLetter ?? schema.shape.deadLetter.unwrap().parse({}),

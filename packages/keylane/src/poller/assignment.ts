@@ -45,6 +45,8 @@ export interface AssignmentParts {
 }
 
 export class Assignment implements OffsetStore {
+  /** How many partitions are ours. */
+  size = 0;
   readonly #byTopic: Map<string, (Partition | undefined)[]> = new Map();
   readonly #parts: AssignmentParts;
   readonly #watch: LogWatch;
@@ -265,6 +267,7 @@ export class Assignment implements OffsetStore {
     const partition = new Partition(topicPartition, this.#parts.shared);
     const partitions = this.#byTopic.get(topic) ?? [];
     this.#byTopic.set(topic, partitions);
+    if (partitions[number] === undefined) this.size += 1;
     partitions[number]?.close();
     partitions[number] = partition;
     return partition;
@@ -324,6 +327,7 @@ export class Assignment implements OffsetStore {
       partition.close();
       const siblings = this.#byTopic.get(partition.topic) as (Partition | undefined)[];
       siblings[partition.partition] = undefined;
+      this.size -= 1;
       if (siblings.every((sibling) => sibling === undefined)) this.#byTopic.delete(partition.topic);
     }
   }

@@ -25,13 +25,12 @@ import { WaitingLanes } from './waiting-lanes.ts';
 
 /** What all partitions of a consumer share. */
 export interface PartitionShared {
-  readonly options: Pick<
-    ResolvedOptions,
-    'bufferedRecordsPerPartitionMax' | 'offsetMapCharactersMax' | 'deadLetter' | 'park'
-  >;
+  readonly options: Pick<ResolvedOptions, 'offsetMapCharactersMax' | 'deadLetter' | 'park'>;
   /** How many threads lanes may prefer. */
   readonly threads: number;
   readonly laneKey: (record: ClientRecord) => LaneKey | undefined;
+  /** How many records one of them may hold now. */
+  readonly partitionRecordsMax: () => number;
   readonly budget: Budget;
   /** Where threads see which partitions are ours. */
   readonly leases: Leases;
@@ -118,19 +117,17 @@ export class Partition implements LanePartition {
 
   /** True when no more should be fetched for this partition. */
   get full(): boolean {
-    const { bufferedRecordsPerPartitionMax } = this.#shared.options;
-    return this.#counted >= bufferedRecordsPerPartitionMax || this.tracker.loadOfAll > 1;
+    return this.#counted >= this.#shared.partitionRecordsMax() || this.tracker.loadOfAll > 1;
   }
 
   /** True once enough is free to make it worth fetching again what a pause threw away. */
   get relieved(): boolean {
-    const { bufferedRecordsPerPartitionMax } = this.#shared.options;
-    return this.#counted <= bufferedRecordsPerPartitionMax / 2 && this.tracker.loadOfAll <= 1 / 2;
+    return this.#counted <= this.#shared.partitionRecordsMax() / 2 && this.tracker.loadOfAll <= 1 / 2;
   }
 
   /** What waits behind failing keys counts only past as much again: it must not stop the healthy ones. */
   get #counted(): number {
-    return this.bufferedRecords - Math.min(this.waiting.records, this.#shared.options.bufferedRecordsPerPartitionMax);
+    return this.bufferedRecords - Math.min(this.waiting.records, this.#shared.partitionRecordsMax());
   }
 
   /**

@@ -104,6 +104,7 @@ export class Pipeline {
         options,
         threads: executor.threads.length,
         laneKey: laneKeys(options),
+        partitionRecordsMax: () => partitionRecordsMax(options, this.assignment.size),
         budget: this.budget,
         leases: executor.leases,
       },
@@ -323,4 +324,14 @@ function guarded(clock: Clock, guard: Guard): Clock {
     timeOfDay: () => clock.timeOfDay(),
     after: (delayMs, callback) => clock.after(delayMs, guard(callback)),
   };
+}
+
+/** What one of so many partitions may hold. */
+function partitionRecordsMax(
+  { bufferedRecordsMax, bufferedRecordsPerPartitionMax: given }: ResolvedOptions,
+  partitions: number,
+): number {
+  if (given !== undefined) return given;
+  // The only one leaves room for no other: the buffer's own limit holds it, and a pause would cost what was fetched.
+  return partitions > 1 ? Math.max(1, Math.floor(bufferedRecordsMax / 2)) : Number.POSITIVE_INFINITY;
 }
