@@ -97,7 +97,7 @@ export class Dispatcher {
     }
     if (!this.#stealing) return;
     for (let turn = 0; turn < this.#threads.length; turn += 1) {
-      this.#feed(this.#threadAt(turn), (thread) => (thread.load.freeSlots > 0 ? this.#fullest() : undefined));
+      this.#feed(this.#threadAt(turn), this.#stealer());
     }
   }
 
@@ -177,6 +177,16 @@ export class Dispatcher {
     if (lane.partition.handsOut) this.#behind.add(lane.partition);
     lane.state = 'held';
     lane.partition.hold(lane);
+  }
+
+  /** Names a thread to take from for as long as it has any, and only to one with free slots. */
+  #stealer(): (thread: ExecutorThread) => number | undefined {
+    let from: number | undefined;
+    return ({ load }) => {
+      if (load.freeSlots === 0) return undefined;
+      if (from === undefined || this.#ready[from]?.size === 0) from = this.#fullest();
+      return from;
+    };
   }
 
   #fullest(): number | undefined {

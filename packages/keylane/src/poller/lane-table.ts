@@ -7,7 +7,9 @@
 import type { Lane } from './lane.ts';
 import { isSameLane, type LaneKey } from './lane-key.ts';
 
-const BUCKETS_MIN = 64;
+const BUCKETS_MIN = 16;
+/** So many buckets for each lane at least: a lane to pass by on the way to another one is a cache miss. */
+const BUCKETS_PER_LANE = 3;
 
 export class LaneTable {
   size = 0;
@@ -23,7 +25,7 @@ export class LaneTable {
 
   /** Adds a lane with a key that is not there yet. */
   add(lane: Lane): void {
-    if (this.size === this.#buckets.length) this.#resize(this.#buckets.length * 2);
+    if (this.size * BUCKETS_PER_LANE >= this.#buckets.length) this.#resize(this.#buckets.length * 4);
     this.#put(lane);
     this.size += 1;
   }
@@ -40,7 +42,7 @@ export class LaneTable {
     lane.nextInBucket = undefined;
     this.size -= 1;
     // Far below where it grows: how many keys are live changes all the time.
-    if (this.size < this.#buckets.length / 64 && this.#buckets.length > BUCKETS_MIN)
+    if (this.size < this.#buckets.length / 128 && this.#buckets.length > BUCKETS_MIN)
       this.#resize(this.#buckets.length / 16);
   }
 
