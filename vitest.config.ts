@@ -12,7 +12,11 @@ export default defineConfig({
         test: {
           name: 'unit',
           pool,
-          include: ['packages/*/{src,sim,chaos}/**/*.test.ts', 'scripts/**/*.test.ts'],
+          include: [
+            'packages/*/{src,sim,chaos}/**/*.test.ts',
+            'bench/{src,workload}/**/*.test.ts',
+            'scripts/**/*.test.ts',
+          ],
           testTimeout: 120_000,
         },
       },

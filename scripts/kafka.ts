@@ -13,6 +13,7 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { whyNoJava } from './java.ts';
 
 export const KAFKA_VERSION = '4.1.0';
 
@@ -39,18 +40,8 @@ export interface KafkaBroker extends AsyncDisposable {
 
 /** Why no broker can be started here, or `undefined` where one can. */
 export async function whyNoKafka(): Promise<string | undefined> {
-  try {
-    const { stderr, stdout } = await run('java', ['-version']);
-    const major = Number(/version "(\d+)/.exec(stderr + stdout)?.[1] ?? 0);
-    if (major < 17) return `Java ${major} is too old: Kafka ${KAFKA_VERSION} needs 17 or later`;
-  } catch {
-    return 'there is no java on the PATH (17 or later is needed)';
-  }
-  if (existsSync(join(cache, 'libs'))) return undefined;
-  return run('mvn', ['--version']).then(
-    () => undefined,
-    () => 'there is no mvn (Maven) on the PATH',
-  );
+  const reason = await whyNoJava(existsSync(join(cache, 'libs')));
+  return reason && `it ${reason}`;
 }
 
 export interface KafkaOptions {
