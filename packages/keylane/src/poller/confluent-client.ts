@@ -28,8 +28,9 @@ import {
   toKafkaError,
   WRONG_STATE,
 } from './confluent.ts';
+import { EndWatch } from './end-watch.ts';
 import { ResetWatch } from './reset-watch.ts';
-import { type FullStatistics, readStatistics } from './statistics.ts';
+import { type PartitionDetails, readStatistics } from './statistics.ts';
 import { topicPattern } from './topic-pattern.ts';
 
 const ASSIGN_PARTITIONS = -175;
@@ -66,6 +67,7 @@ export class ConfluentClient implements Client {
   #connecting: Promise<unknown> = Promise.resolve();
   #leaving = false;
   readonly #resets: ResetWatch | undefined;
+  readonly #ends: EndWatch = new EndWatch();
 
   constructor(kafka: KafkaOptions) {
     this.#kafka = kafka;
@@ -86,7 +88,8 @@ export class ConfluentClient implements Client {
       ...kafka,
       'enable.auto.commit': false,
       'enable.auto.offset.store': false,
-      'enable.partition.eof': true,
+      // It costs latency (see end-watch.ts), so only where there are no statistics to find the ends by.
+      'enable.partition.eof': Number({ ...DEFAULTS, ...kafka }['statistics.interval.ms']) === 0,
       rebalance_cb: (error: LibrdKafkaError, partitions: TopicPartition[]) => this.#onRebalance(error, partitions),
       offset_commit_cb: (error: LibrdKafkaError | null, offsets: CommitResult[]) => this.#onCommitted(error, offsets),
       queue_non_empty_cb: () => listener.onRecordsAvailable(),
@@ -103,10 +106,13 @@ export class ConfluentClient implements Client {
       if (fac === 'FATAL') listener.onError(toKafkaError({ code: FATAL, message }, 'the client reports'));
     });
     consumer.on('event.stats', (event) => {
-      const statistics = readStatistics((event as unknown as { message: string }).message);
-      listener.onStatistics(statistics);
-      this.#watchResets(statistics);
+      const { ageMs, partitions } = readStatistics((event as unknown as { message: string }).message);
+      listener.onStatistics(partitions);
+      this.#ends.look(partitions, bornAt + ageMs);
+      this.#watchResets(partitions);
     });
+    // Before the client itself begins to count, so that its statistics seem older than they are, never younger.
+    const bornAt = performance.now();
     await connectClient(consumer, this.#kafka, timeoutMs);
     // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
     this.#native = consumer.getClient();
@@ -120,9 +126,11 @@ export class ConfluentClient implements Client {
   }
 
   consume(recordsMax: number, done: OnConsumed): void {
+    const pending = this.#ends.pending();
     (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records, ends) => {
       if (error) done(toKafkaError(error, 'consuming failed'), [], []);
-      else done(undefined, records, ends);
+      else if (records.length > 0 || pending.length === 0) done(undefined, records, ends);
+      else done(undefined, records, [...ends, ...this.#ends.foundNothing(pending)]);
     });
   }
 
@@ -160,11 +168,13 @@ export class ConfluentClient implements Client {
       if (isCooperative(consumer)) consumer.incrementalAssign(partitions);
       else consumer.assign(partitions as never);
       this.#resets?.onAssigned(partitions);
+      this.#ends.onAssigned(partitions, performance.now());
     });
   }
 
   unassign(partitions: readonly TopicPartition[]): void {
     this.#resets?.onUnassigned(partitions);
+    this.#ends.onUnassigned(partitions);
     this.#answer((consumer) => {
       if (isCooperative(consumer)) consumer.incrementalUnassign(partitions);
       else consumer.unassign();
@@ -172,8 +182,10 @@ export class ConfluentClient implements Client {
   }
 
   seek(offset: PartitionOffset): Promise<void> {
+    this.#ends.onMoved([offset], performance.now());
     return new Promise((resolve, reject) => {
       this.#connected().seek(offset, SEEK_MS, (error) => {
+        this.#ends.onMoved([offset], performance.now());
         if (error)
           reject(toKafkaError(error, `${offset.topic}[${offset.partition}] cannot be read from ${offset.offset}`));
         else resolve();
@@ -182,11 +194,13 @@ export class ConfluentClient implements Client {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
+    this.#ends.onMoved(partitions, performance.now(), true);
     this.#call('pause', (consumer) => consumer.pause(partitions as never));
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     this.#call('resume', (consumer) => consumer.resume(partitions as never));
+    this.#ends.onMoved(partitions, performance.now(), false);
   }
 
   commit(offsets: readonly CommittedOffset[]): void {
@@ -237,7 +251,7 @@ export class ConfluentClient implements Client {
     return (await Promise.all(answers)).flat();
   }
 
-  #watchResets(statistics: readonly FullStatistics[]): void {
+  #watchResets(statistics: readonly PartitionDetails[]): void {
     if (this.#resets === undefined) return;
     const { givenUp, unknown } = this.#resets.look(statistics);
     this.#onGivenUp(givenUp);
