@@ -70,6 +70,22 @@ describe.runIf(brokers.includes('real')).each(Object.entries(PROTOCOLS))('rebala
     return { topic, group, ledger, join, committed };
   }
 
+  test('what the client had fetched up to the end, and throws away while a rebalance is held up, comes again', async () => {
+    const records = 30_000;
+    const { ledger, join, committed } = await scene(2, records, 500);
+    let hangs = true;
+    const work = (offset: number) => (hangs && offset === 100 ? 4_000 : 5);
+    const options = { bufferedRecordsMax: 100, drainTimeoutMs: 10_000 };
+    const one = await join(work, options, { 'queued.min.messages': 100_000 });
+    await until(() => ledger.completed > 200, one);
+    const other = await join(work, options);
+    hangs = false;
+    await until(() => ledger.completed === records, one);
+    await until(committed, one);
+    await Promise.all([one.close(), other.close()]);
+    expect(ledger.disorder).toEqual([]);
+  });
+
   test('a rolling deploy runs no record twice', async () => {
     const { ledger, join, committed } = await scene(8, 4_000, 200);
     const random = new Random(1);

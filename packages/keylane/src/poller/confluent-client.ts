@@ -168,7 +168,7 @@ export class ConfluentClient implements Client {
       if (isCooperative(consumer)) consumer.incrementalAssign(partitions);
       else consumer.assign(partitions as never);
       this.#resets?.onAssigned(partitions);
-      this.#ends.onAssigned(partitions, performance.now());
+      this.#ends.onAssigned(partitions);
     });
   }
 
@@ -269,10 +269,14 @@ export class ConfluentClient implements Client {
 
   #onRebalance(error: LibrdKafkaError, partitions: readonly TopicPartition[]): void {
     const names = partitions.map(({ topic, partition }) => ({ topic, partition }));
-    if (error.code === ASSIGN_PARTITIONS) this.#listener?.onAssigned(names);
-    else if (error.code === REVOKE_PARTITIONS)
-      this.#listener?.onRevoked(names, this.#consumer?.assignmentLost() ?? false);
-    else this.#listener?.onError(toKafkaError(error, 'a rebalance failed'));
+    const isAssigned = error.code === ASSIGN_PARTITIONS;
+    if (!isAssigned && error.code !== REVOKE_PARTITIONS) {
+      this.#listener?.onError(toKafkaError(error, 'a rebalance failed'));
+      return;
+    }
+    this.#ends.onRebalance();
+    if (isAssigned) this.#listener?.onAssigned(names);
+    else this.#listener?.onRevoked(names, this.#consumer?.assignmentLost() ?? false);
   }
 
   #onCommitted(error: LibrdKafkaError | null | undefined, offsets: readonly CommitResult[] | undefined): void {
@@ -291,6 +295,7 @@ export class ConfluentClient implements Client {
     if (this.#consumer === undefined) return;
     try {
       call(this.#consumer);
+      this.#ends.onAnswered(performance.now());
     } catch (error) {
       if (!this.#leaving) throw toKafkaError(error as LibrdKafkaError, 'a rebalance could not be answered');
     }

@@ -5,15 +5,17 @@
  * poller's thread; pure.
  *
  * Invariant: an offset is named as an end only when every record below it was handed over. It is the client's next
- * offset to fetch, the same in two statistics in a row; and two calls of `consume` that began after that found nothing,
- * so what was fetched below it has been taken. Whatever else moves the client's position (an assignment, a seek, a
- * pause) makes all that was seen before, and shortly after, count for nothing.
+ * offset to fetch, at the end of the log, and the same in two statistics in a row; and two calls of `consume` that began
+ * after that found nothing, so what was fetched below it has been taken. Whatever else moves the client's position, or
+ * throws away what was fetched (an assignment, a seek, a pause, and a rebalance, in which the client pauses all), makes
+ * all that was seen before, and shortly after, count for nothing. A rebalance is told by a call that finds nothing
+ * behind it, so it is known by the second one.
  */
 import { type PartitionOffset, partitionName, type TopicPartition } from './client.ts';
 
 /** A pause or a seek takes effect in the client's own threads, a moment after the call. */
 const SETTLING_MS = 500;
-/** Calls of `consume` in a row that have to find nothing. */
+/** Calls of `consume` that have to find nothing. */
 const EMPTY_CALLS = 2;
 const NONE: readonly End[] = Object.freeze([]);
 
@@ -21,6 +23,8 @@ const NONE: readonly End[] = Object.freeze([]);
 export interface FetchPosition extends TopicPartition {
   /** The offset the client fetches next; negative where it does not know. */
   readonly nextOffset: number;
+  /** Where the log ended for a reader as of the last fetch; negative where that is unknown. */
+  readonly endOffset: number;
 }
 
 interface Watched extends TopicPartition {
@@ -43,13 +47,26 @@ export class EndWatch {
   readonly #partitions: Map<string, Watched> = new Map();
   /** Those that are not told yet. */
   readonly #open: Set<End> = new Set();
+  /** The client has paused all, until the rebalance is answered. */
+  #rebalances = false;
 
-  onAssigned(partitions: readonly TopicPartition[], now: number): void {
+  onRebalance(): void {
+    this.#rebalances = true;
+    this.onMoved([...this.#partitions.values()], 0);
+  }
+
+  /** The rebalance is answered: the client goes on with what it has now. */
+  onAnswered(now: number): void {
+    this.#rebalances = false;
+    this.onMoved([...this.#partitions.values()], now);
+  }
+
+  /** To be followed by `onAnswered`. */
+  onAssigned(partitions: readonly TopicPartition[]): void {
     for (const { topic, partition } of partitions) {
       const watched = { topic, partition, since: 0, isPaused: false, nextOffset: undefined, end: undefined };
       this.#partitions.set(partitionName(watched), watched);
     }
-    this.onMoved(partitions, now);
   }
 
   onUnassigned(partitions: readonly TopicPartition[]): void {
@@ -70,10 +87,12 @@ export class EndWatch {
 
   /** @param takenAt when the client took these, or before; milliseconds on the clock of the other calls */
   look(positions: readonly FetchPosition[], takenAt: number): void {
-    for (const { nextOffset, ...at } of positions) {
+    if (this.#rebalances) return;
+    for (const { nextOffset, endOffset, ...at } of positions) {
       const watched = this.#partitions.get(partitionName(at));
       if (watched === undefined || watched.isPaused || takenAt < watched.since) continue;
-      if (nextOffset >= 0 && nextOffset === watched.nextOffset && nextOffset !== watched.end?.offset) {
+      const isEnd = endOffset >= 0 && nextOffset >= endOffset && nextOffset === watched.nextOffset;
+      if (isEnd && nextOffset !== watched.end?.offset) {
         if (watched.end !== undefined) this.#open.delete(watched.end);
         const { topic, partition } = watched;
         watched.end = { topic, partition, offset: nextOffset, of: watched, emptyCalls: 0 };
