@@ -5,11 +5,11 @@
  * poller's thread; pure.
  *
  * Invariant: an offset is named as an end only when every record below it was handed over. It is the client's next
- * offset to fetch, at the end of the log, and the same in two statistics in a row; and two calls of `consume` that began
- * after that found nothing, so what was fetched below it has been taken. Whatever else moves the client's position, or
- * throws away what was fetched (an assignment, a seek, a pause, and a rebalance, in which the client pauses all), makes
- * all that was seen before, and shortly after, count for nothing. A rebalance is told by a call that finds nothing
- * behind it, so it is known by the second one.
+ * offset to fetch, at the end of the log, and the same in two statistics in a row; and two calls of `consume` that
+ * began after that found nothing, so what was fetched below it has been taken. Whatever else moves the client's
+ * position, or throws away what was fetched (an assignment, a seek, a pause, and a rebalance, in which the client
+ * pauses all), makes all that was seen before, and shortly after, count for nothing. A rebalance is told by a call that
+ * finds nothing behind it, so it is known by the second one.
  */
 import { type PartitionOffset, partitionName, type TopicPartition } from './client.ts';
 
