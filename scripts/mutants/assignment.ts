@@ -98,8 +98,8 @@ export const ASSIGNMENT: readonly Mutant[] = [
     changes: [
       [
         'poller/assignment.ts',
-        'const partition = this.#byTopic.get(record.topic)?.[record.partition];',
-        'const partition = this.#byTopic.get(record.topic)?.[record.partition] ?? this.#add(record);',
+        'const partition = this.#of(record);',
+        'const partition = this.#of(record) ?? this.#add(record);',
       ],
     ],
   },

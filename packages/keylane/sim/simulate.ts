@@ -265,6 +265,12 @@ class Simulation {
   }
 }
 
+/** Left out now and then: what it is then depends on how many partitions there are. */
+function perPartitionMaxOf(random: Random, bufferedRecordsMax: number) {
+  const bufferedRecordsPerPartitionMax = random.int(1, bufferedRecordsMax);
+  return bufferedRecordsPerPartitionMax % 5 === 0 ? {} : { bufferedRecordsPerPartitionMax };
+}
+
 function optionsOf(random: Random, weather: Weather, plan: FailurePlan | undefined) {
   // Who does not want to be held up by a key needs room for all that waits behind it.
   const bufferedRecordsMax = plan?.stubborn ? 500 : random.pick([1, 5, 50, 500]);
@@ -283,9 +289,9 @@ function optionsOf(random: Random, weather: Weather, plan: FailurePlan | undefin
     concurrencyPerThread: random.pick([1, 2, 16]),
     affinity: random.pick(['preferred', 'strict'] as const),
     bufferedRecordsMax,
-    ...(random.chance(0.8) && {
-      bufferedRecordsPerPartitionMax: plan?.stubborn ? bufferedRecordsMax : random.int(1, bufferedRecordsMax),
-    }),
+    ...(plan?.stubborn
+      ? { bufferedRecordsPerPartitionMax: bufferedRecordsMax }
+      : perPartitionMaxOf(random, bufferedRecordsMax)),
     bufferedBytesMax: plan?.stubborn ? 10_000_000 : random.pick([RECORD_OVERHEAD_BYTES, 5_000, 10_000_000]),
     recordsPerPollMax: random.pick([1, 7, 100]),
     commitIntervalMs: patient ? 1_000 : random.pick([5, 50, 500]),
