@@ -65,7 +65,7 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
   #sent: number[] = [];
   #freeIds: number[] = [];
   #port: MessagePort | undefined = undefined;
-  #writer: FrameWriter = new FrameWriter(new FrameRing());
+  #writer: FrameWriter | undefined = undefined;
 
   constructor(id: number, basis: SessionBasis, host: SessionHost) {
     this.id = id;
@@ -119,7 +119,7 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
       this.#slots.reset(id);
       return id;
     });
-    const message = this.#writer.write(lanes, ids);
+    const message = (this.#writer as FrameWriter).write(lanes, ids);
     const transferred = message.frame instanceof ArrayBuffer ? [message.frame] : [];
     this.#port?.postMessage({ type: 'frame', ...message } satisfies ToThread, transferred);
   }

@@ -10,6 +10,8 @@
  * are cut to 32 bits, and so is their difference.
  */
 
+import { aligned } from './frame.ts';
+
 /** Room for the frames of small records; a power of two. */
 const RING_BYTES = 1 << 20;
 /** The thread's position, and what keeps the frames aligned. */
@@ -41,8 +43,7 @@ export class FrameRing {
     const offset = this.#written & (RING_BYTES - 1);
     // A frame is in one piece: what is left before the end is passed over where it is too little.
     const passed = offset + bytes > RING_BYTES ? RING_BYTES - offset : 0;
-    // Rounded up to a multiple of 8, so that the next one is aligned as well.
-    const taken = passed + ((bytes + 7) & ~7);
+    const taken = passed + aligned(bytes);
     if (taken > free) return undefined;
     this.#written = (this.#written + taken) | 0;
     return { at: HEAD_BYTES + (passed > 0 ? 0 : offset), bytes, end: this.#written };
