@@ -28,6 +28,8 @@ const LOADS = [20, 50, 80] as const;
 const KEYLANE = { name: 'Keylane, 1 thread', peer: 'keylane' };
 const EACH_MESSAGE = { name: 'eachMessage loop', peer: 'confluent-each-message' };
 const WAYS = [KEYLANE, EACH_MESSAGE];
+/** What is left for whoever handles records: only its loads are measured, at Keylane's rates. */
+const RAW = { name: 'raw client, flowing, no commits', peer: 'raw-flowing' };
 
 type Way = typeof KEYLANE;
 
@@ -42,11 +44,14 @@ export const latency: Scenario = {
     const capacity = (way: Way) => valueIn(capacities, capacityRow(way), 'rate');
     // The same records a second are the fairer comparison; a loop that cannot keep up with them has no latency.
     const isSame = capacity(EACH_MESSAGE) >= capacity(KEYLANE);
-    const base = (way: Way) => (isSame ? capacity(KEYLANE) : capacity(way));
+    const base = (way: Way) => (isSame || way === RAW ? capacity(KEYLANE) : capacity(way));
     const loads = await bench.inTurns(
-      LOADS.flatMap((percent) => WAYS.map((way) => underShare(bench, way, percent, (base(way) * percent) / 100))),
+      LOADS.flatMap((percent) =>
+        [...WAYS, RAW].map((way) => underShare(bench, way, percent, (base(way) * percent) / 100)),
+      ),
     );
-    const p99 = (percent: number) => valueIn(loads, loadRow(KEYLANE, percent), 'p99');
+    const p99 = (percent: number, way = KEYLANE) => valueIn(loads, loadRow(way, percent), 'p99');
+    const overRaw = (percent: number) => p99(percent) / p99(percent, RAW);
     return {
       rows: [...capacities, ...loads],
       columns: [
@@ -64,6 +69,9 @@ export const latency: Scenario = {
         p99At20: p99(20),
         p99At50: p99(50),
         p99At80: p99(80),
+        p99At20OverRawClient: overRaw(20),
+        p99At50OverRawClient: overRaw(50),
+        p99At80OverRawClient: overRaw(80),
         capacityVsEachMessage: capacity(KEYLANE) / capacity(EACH_MESSAGE),
       },
       targets: [
@@ -87,6 +95,7 @@ export const latency: Scenario = {
         isSame
           ? "Both are at the same rates: shares of Keylane's capacity, which the eachMessage loop reaches as well."
           : "The eachMessage loop does not reach Keylane's capacity: its loads are shares of its own, fewer records/s.",
+        "The raw client has Keylane's rates: what its latency comes to is the producer's, the broker's and the client's.",
         WARM_UP_NOTE,
         ...busy,
         ...latenessNotes(loads),
