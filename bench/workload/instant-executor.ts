@@ -57,7 +57,7 @@ export class InstantExecutor implements Executor {
   /** The next thread reports what is complete. */
   step(): void {
     const listener = this.#listener as ExecutorListener;
-    const { handlerMs, slots, reportRecords } = this.#options;
+    const { handlerMs, reportRecords } = this.#options;
     const { load, lanes } = this.threads[this.#turn] as InstantThread;
     this.#turn = (this.#turn + 1) % this.threads.length;
     let records = 0;
@@ -71,7 +71,7 @@ export class InstantExecutor implements Executor {
       listener.onCompleted(lane, inFlight);
     }
     if (records === 0) return;
-    load.observe(records, (records * handlerMs) / slots, records * handlerMs, 0);
+    load.observe(records, records * handlerMs, 0);
     listener.onReported();
   }
 

@@ -193,7 +193,7 @@ class FakeThread implements ExecutorThread {
       else listener.onFailed(lane, new Error('the handler threw'), STAGES[kind]);
     }
     const serviceMs = outcomes.reduce((sum, { run }) => sum + (run?.durationMs ?? 0), 0);
-    this.load.observe(outcomes.length, outcomes.length, serviceMs, 0);
+    this.load.observe(outcomes.length, serviceMs, 0);
     listener.onReported();
   }
 

@@ -132,8 +132,10 @@ export class Runs {
   }
 
   #durationMs(): number {
-    const { random, weather } = this.#parts;
+    const { random, weather, outage, clock } = this.#parts;
     const factor = random.chance(weather.slow) ? random.pick([50, 50, 50, 200]) : 1;
-    return random.next() * weather.durationMaxMs * factor;
+    const durationMs = random.next() * weather.durationMaxMs * factor;
+    // To find out that something is down takes a while; retries of no time at all would be all that ever happens.
+    return clock.now() < outage.endsAt ? Math.max(1, durationMs) : durationMs;
   }
 }

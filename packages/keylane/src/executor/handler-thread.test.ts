@@ -64,7 +64,6 @@ async function openThread() {
       completed: Int32Array.of(laneId, count),
       failed: [],
       dropped: [],
-      busyMs: 0,
       serviceMs: 0,
       activeMs: 0,
     });

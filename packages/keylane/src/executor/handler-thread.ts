@@ -222,7 +222,7 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
     port.close();
   }
 
-  #reported({ completed, failed, dropped, busyMs, serviceMs, activeMs }: Report, listener: ExecutorListener): void {
+  #reported({ completed, failed, dropped, serviceMs, activeMs }: Report, listener: ExecutorListener): void {
     const before = this.load.records;
     for (let index = 0; index < completed.length; index += 2) {
       const id = completed[index] as number;
@@ -236,7 +236,7 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
       listener.onFailed(this.#stopped(laneId), fromWireError(error), stage);
     }
     for (const laneId of dropped) listener.onDropped(this.#stopped(laneId));
-    this.load.observe(before - this.load.records, busyMs, serviceMs, activeMs);
+    this.load.observe(before - this.load.records, serviceMs, activeMs);
     listener.onReported();
   }
 

@@ -162,7 +162,7 @@ export class InlineExecutor implements Executor, ExecutorThread {
   #settled(records: number, last: boolean, serviceMs: number): void {
     this.load.records -= records;
     if (last) this.load.lanes -= 1;
-    this.load.observe(1, serviceMs, serviceMs, 0);
+    this.load.observe(1, serviceMs, 0);
     if (this.#reportScheduled) return;
     this.#reportScheduled = true;
     setImmediate(() => {

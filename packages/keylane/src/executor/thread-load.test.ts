@@ -5,16 +5,15 @@ interface Measured {
   readonly slots?: number;
   /** Work ahead, where it is not the default. */
   readonly aheadMs?: number;
-  /** Milliseconds per record: of the busy thread, of its slot, of computing. */
-  readonly busyMs?: number;
+  /** Milliseconds per record: of its slot, of computing. */
   readonly serviceMs?: number;
   readonly activeMs?: number;
 }
 
 /** A thread that has reported often enough for its means to have settled. */
-function loadOf({ slots = 16, aheadMs, busyMs = 1, serviceMs = 5, activeMs = 0 }: Measured = {}): ThreadLoad {
+function loadOf({ slots = 16, aheadMs, serviceMs = 5, activeMs = 0 }: Measured = {}): ThreadLoad {
   const load = new ThreadLoad(slots, aheadMs);
-  for (let report = 0; report < 200; report += 1) load.observe(256, busyMs * 256, serviceMs * 256, activeMs * 256);
+  for (let report = 0; report < 200; report += 1) load.observe(256, serviceMs * 256, activeMs * 256);
   return load;
 }
 
@@ -32,15 +31,15 @@ describe('ThreadLoad', () => {
   test.each([
     {
       name: 'no-op: long segments, 2,048 records ahead of its slots',
-      load: { busyMs: 0, serviceMs: 0 },
+      load: { serviceMs: 0 },
       longest: 256,
       ahead: 2_048,
     },
-    { name: '10 µs', load: { slots: 1, busyMs: 0.00999, serviceMs: 0.00999 }, longest: 256, ahead: 200 },
-    { name: '1 ms, one slot: two ahead', load: { slots: 1, busyMs: 1, serviceMs: 1 }, longest: 5, ahead: 2 },
-    { name: '5 ms, one slot: none ahead', load: { slots: 1, busyMs: 5, serviceMs: 5 }, longest: 1, ahead: 0 },
-    { name: '100 ms in 16 slots: one in each, none ahead', load: { busyMs: 6, serviceMs: 100 }, longest: 1, ahead: 0 },
-    { name: '5 ms in 16 slots: about 2 ms ahead', load: { busyMs: 0.3, serviceMs: 5 }, longest: 1, ahead: 6 },
+    { name: '10 µs', load: { slots: 1, serviceMs: 0.00999 }, longest: 256, ahead: 200 },
+    { name: '1 ms, one slot: two ahead', load: { slots: 1, serviceMs: 0.99 }, longest: 5, ahead: 2 },
+    { name: '5 ms, one slot: none ahead', load: { slots: 1, serviceMs: 5 }, longest: 1, ahead: 0 },
+    { name: '100 ms in 16 slots: one in each, none ahead', load: { serviceMs: 100 }, longest: 1, ahead: 0 },
+    { name: '5 ms in 16 slots: about 2 ms ahead', load: { serviceMs: 5 }, longest: 1, ahead: 6 },
   ])('takes what its slots take and about 2 ms more: $name', ({ load: measured, longest, ahead }) => {
     const load = loadOf(measured);
     const { slots = 16 } = { slots: 16, ...measured };
@@ -53,9 +52,9 @@ describe('ThreadLoad', () => {
   });
 
   test.each([
-    { name: 'no-op', load: { busyMs: 0.001, serviceMs: 0.001 }, longest: 256 },
-    { name: '1 ms', load: { busyMs: 1, serviceMs: 1 }, longest: 5 },
-    { name: '100 ms', load: { busyMs: 6, serviceMs: 100 }, longest: 1 },
+    { name: 'no-op', load: { serviceMs: 0.001 }, longest: 256 },
+    { name: '1 ms', load: { serviceMs: 0.99 }, longest: 5 },
+    { name: '100 ms', load: { serviceMs: 100 }, longest: 1 },
   ])('where handing over takes no time, nothing is taken ahead: $name', ({ load: measured, longest }) => {
     const load = loadOf({ slots: 3, aheadMs: 0, ...measured });
     expect(fill(load)).toEqual([longest, longest, longest]);
@@ -69,14 +68,14 @@ describe('ThreadLoad', () => {
     { name: 'computes a hundredth: all it has', activeMs: 0.1, slots: 16 },
     { name: 'seems to compute more than it runs: one', activeMs: 50, slots: 1 },
   ])('uses as many slots as one CPU can keep busy: a handler that $name', ({ activeMs, slots }) => {
-    const load = loadOf({ busyMs: 5, serviceMs: 10, activeMs });
+    const load = loadOf({ aheadMs: 0, serviceMs: 10, activeMs });
     expect(load.freeSlots).toBe(slots);
     expect(fill(load)).toHaveLength(slots);
     expect([load.freeSlots, load.hungry]).toEqual([0, false]);
   });
 
   test('free slots are those without a segment, and never fewer than none', () => {
-    const load = loadOf({ slots: 2, busyMs: 0 });
+    const load = loadOf({ slots: 2 });
     expect(load.freeSlots).toBe(2);
     load.add(3);
     expect([load.freeSlots, load.lanes, load.records]).toEqual([1, 1, 3]);
@@ -84,15 +83,30 @@ describe('ThreadLoad', () => {
     expect(load.freeSlots).toBe(0);
   });
 
-  test('before the first report it takes one record a slot and two more', () => {
+  test('what is ahead follows from what its slots could do, whatever they did', () => {
+    const [few, many] = [2, 20].map((slots) => loadOf({ slots, serviceMs: 9.9 })) as [ThreadLoad, ThreadLoad];
+    expect(fill(few)).toHaveLength(2);
+    expect(fill(many)).toHaveLength(20 + 4);
+  });
+
+  test('the first 100 ms that a thread computes are its compiler, and leave it all its slots', () => {
+    const load = new ThreadLoad(16);
+    load.observe(10, 50, 50);
+    load.observe(10, 50, 50);
+    expect(load.freeSlots).toBe(16);
+    load.observe(10, 50, 50);
+    expect(load.freeSlots).toBeLessThan(16);
+  });
+
+  test('before the first report it takes one record a slot and about 2 ms more', () => {
     const load = new ThreadLoad(4);
     expect([load.hungry, load.segmentRoom()]).toEqual([true, 1]);
-    expect(fill(load)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(fill(load)).toEqual([1, 1, 1, 1, 1]);
     expect(load.hungry).toBe(false);
   });
 
   test('it is hungry again when half of what is ahead is used up', () => {
-    const load = loadOf({ slots: 1, busyMs: 0.0199, serviceMs: 0.0199 });
+    const load = loadOf({ slots: 1, serviceMs: 0.0199 });
     fill(load);
     expect(load.records).toBe(251);
     load.add(1);
@@ -110,16 +124,16 @@ describe('ThreadLoad', () => {
 
   test('a report of nothing teaches nothing', () => {
     const load = loadOf({ serviceMs: 0.5 });
-    load.observe(0, 1_000, 1_000, 1_000);
+    load.observe(0, 1_000, 1_000);
     expect(load.segmentRoom()).toBe(10);
   });
 
   test('one slow record moves the mean by a tenth, a report of many by half', () => {
     const single = loadOf({ slots: 1, serviceMs: 0.05 });
-    single.observe(1, 1, 5.05, 0);
+    single.observe(1, 5.05, 0);
     expect(single.segmentRoom()).toBe(Math.floor(5 / 0.55));
     const many = loadOf({ slots: 1, serviceMs: 0.05 });
-    many.observe(1_000, 1_000, 5_050, 0);
+    many.observe(1_000, 5_050, 0);
     expect(many.segmentRoom()).toBe(1);
   });
 

@@ -15,20 +15,20 @@ const SEGMENT_MS = 5;
 /** So a thread has no more segments than its slots and this together. */
 export const AHEAD_RECORDS_MAX = 2_048;
 const SEGMENT_RECORDS_MAX = 256;
-/** First guesses, before the first report. */
-const MS_PER_RECORD_FIRST = 1;
+/** A first guess, before the first report. */
 const SERVICE_MS_FIRST = 5;
+/** What a thread computes first is its compiler's as much as its handler's, and says little of what is to come. */
+const COLD_MS = 100;
 
 export class ThreadLoad implements ThreadLoadView {
   /** Segments given and not over. */
   lanes = 0;
   records = 0;
-  /** Milliseconds of the busy thread per record, all its slots together. */
-  #msPerRecord = MS_PER_RECORD_FIRST;
   /** Milliseconds one record takes in its slot. */
   #serviceMs = SERVICE_MS_FIRST;
   /** Milliseconds of computing per record; far below its service time where the handler mostly waits. */
   #activeMs = 0;
+  #computedMs = 0;
   /** False while there is no thread behind it. */
   #open = true;
   readonly #slots: number;
@@ -64,13 +64,13 @@ export class ThreadLoad implements ThreadLoadView {
   }
 
   /** Notes what a report says; see `Report` in wire/messages.ts for the durations. */
-  observe(records: number, busyMs: number, serviceMs: number, activeMs: number): void {
+  observe(records: number, serviceMs: number, activeMs: number): void {
     if (records === 0) return;
     // A report of many records says more than one of few, yet a slow handler's single records must count as well.
     const weight = Math.min(0.5, Math.max(0.1, records / 256));
-    this.#msPerRecord += (busyMs / records - this.#msPerRecord) * weight;
     this.#serviceMs += (serviceMs / records - this.#serviceMs) * weight;
-    this.#activeMs += (activeMs / records - this.#activeMs) * weight;
+    this.#computedMs += activeMs;
+    if (this.#computedMs > COLD_MS) this.#activeMs += (activeMs / records - this.#activeMs) * weight;
   }
 
   /** The thread was lost, and with it everything given: nothing more until `reopen`. */
@@ -90,7 +90,9 @@ export class ThreadLoad implements ThreadLoadView {
     return Math.max(1, Math.min(this.#slots, Math.ceil(this.#serviceMs / this.#activeMs)));
   }
 
+  /** By what its slots could do, not by what they did: slots that stood empty are no reason to send less. */
   #aheadRecords(): number {
-    return Math.min(AHEAD_RECORDS_MAX, Math.floor(this.#aheadMs / this.#msPerRecord));
+    const msPerRecord = Math.max(this.#serviceMs / this.#slots, this.#activeMs);
+    return Math.min(AHEAD_RECORDS_MAX, Math.floor(this.#aheadMs / msPerRecord));
   }
 }

@@ -57,8 +57,6 @@ export interface Report {
   readonly failed: readonly FailedRecord[];
   /** Lanes whose segment was given up before its next record: their partition is no longer ours. */
   readonly dropped: readonly number[];
-  /** Milliseconds of this period in which the thread had records to run. */
-  readonly busyMs: number;
   /** Milliseconds the completed and failed records took, added up. */
   readonly serviceMs: number;
   /** Milliseconds of this period in which the thread computed, rather than waited for events. */

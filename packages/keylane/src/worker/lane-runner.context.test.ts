@@ -117,13 +117,6 @@ describe('a run', () => {
     expect(reports.flatMap(({ dropped }) => dropped).sort()).toEqual([1, 2]);
   });
 
-  test('what was dropped keeps no thread busy', async () => {
-    const over = runnerOf(() => undefined);
-    over.revoke();
-    const reports = await over.run(over.segment(1, 5));
-    expect(reports.map(({ dropped, busyMs }) => [dropped, busyMs < 1_000])).toEqual([[[1], true]]);
-  });
-
   test('can be seen from outside while it runs, with what its lane completed before', async () => {
     const seen: unknown[] = [];
     const { run, segment, slots } = runnerOf(async ({ offset }) => {

@@ -47,13 +47,8 @@ export class LaneRunner {
 
   /** Takes segments in and starts what free slots can run. */
   add(segments: readonly Segment[]): void {
-    const now = performance.now();
-    this.#turnAt = now;
+    this.#turnAt = performance.now();
     this.#queue.push(...segments);
-    this.#parts.reporter.received(
-      segments.reduce((sum, { records }) => sum + records.length, 0),
-      now,
-    );
     for (let starts = Math.min(segments.length, this.#freeSlots.length); starts > 0; starts -= 1)
       void this.#slot(this.#freeSlots.pop() as number);
   }
@@ -74,7 +69,7 @@ export class LaneRunner {
     let start = performance.now();
     // By index: an iterator of pairs would allocate for every record.
     for (let index = 0; index < records.length; index += 1) {
-      if (!site.leases.holds(lease)) return reporter.dropped(laneId, records.length - index, start);
+      if (!site.leases.holds(lease)) return reporter.dropped(laneId, start);
       const due = records[index] as DueRecord;
       const run = new Run(site, due, lease, start);
       this.#runs.begin(slot, run);
@@ -91,7 +86,7 @@ export class LaneRunner {
         const late = run.isOver(now);
         const error = toWireError(late ? run.overtime(thrown) : thrown);
         const stage = late ? 'timeout' : thrown instanceof UndecodableError ? 'deserialize' : 'handle';
-        reporter.failed({ laneId, error, stage }, records.length - index - 1, now - start, now);
+        reporter.failed({ laneId, error, stage }, now - start, now);
         return;
       }
       const now = performance.now();

@@ -18,7 +18,6 @@ afterEach(() => vi.restoreAllMocks());
 describe('Reporter', () => {
   test('what happens in one turn of the event loop is one report', async () => {
     const { reporter, reports } = reporterOf();
-    reporter.received(4, 0);
     for (const laneId of [7, 7, 9, 7]) reporter.completed(laneId, 0.1, 0.5);
     expect(reports).toEqual([]);
     await turn();
@@ -30,7 +29,6 @@ describe('Reporter', () => {
 
   test('after a millisecond of work it does not wait for the turn to end', async () => {
     const { reporter, reports } = reporterOf();
-    reporter.received(4, 0);
     reporter.completed(1, 0.5, 0.5);
     reporter.completed(1, 0.4, 0.9);
     expect(reports).toEqual([]);
@@ -47,7 +45,6 @@ describe('Reporter', () => {
 
   test('a report sent early takes the place of the one that was due at the end of the turn', async () => {
     const { reporter, reports } = reporterOf();
-    reporter.received(2, 0);
     reporter.completed(1, 0.5, 0.5);
     reporter.completed(1, 0.5, 1);
     await turn();
@@ -56,10 +53,8 @@ describe('Reporter', () => {
 
   test('a failure tells its lane and its error, and what is told once is not told again', () => {
     const { reporter, reports } = reporterOf();
-    reporter.received(3, 0);
     reporter.completed(4, 0.1, 0.1);
-    reporter.failed({ laneId: 4, error: toWireError(new RangeError('too far')), stage: 'handle' }, 1, 0.9, 1);
-    reporter.received(1, 2);
+    reporter.failed({ laneId: 4, error: toWireError(new RangeError('too far')), stage: 'handle' }, 0.9, 1);
     reporter.completed(5, 1, 3);
     expect(completedOf(reports)).toEqual([
       [4, 1],
@@ -73,36 +68,20 @@ describe('Reporter', () => {
 
   test('a report can travel: it is plain data, whatever was thrown', () => {
     const { reporter, reports } = reporterOf();
-    reporter.received(1, 0);
     reporter.failed(
       { laneId: 1, error: toWireError({ toJSON: () => undefined, call: () => undefined }), stage: 'handle' },
-      0,
       1,
       1,
     );
     expect(structuredClone(reports)).toEqual(reports);
   });
 
-  test('busy is the time in which there was something to run, service the sum of what records took', () => {
+  test('service is the sum of what records took, also those that ran side by side', () => {
     const { reporter, reports } = reporterOf();
-    // From 10 to 16 two slots work side by side; from 16 to 20 there is nothing; from 20 to 23 one works.
-    reporter.received(2, 10);
     reporter.completed(1, 5, 15);
     reporter.completed(2, 6, 16);
-    reporter.received(1, 20);
-    reporter.completed(3, 3, 23);
-    const sum = (name: 'busyMs' | 'serviceMs') => reports.reduce((total, report) => total + report[name], 0);
-    expect([sum('busyMs'), sum('serviceMs')]).toEqual([9, 14]);
-    expect(reports.map(({ busyMs }) => busyMs)).toEqual([5, 1, 3]);
-  });
-
-  test('the records that a failure takes with it keep no thread busy', () => {
-    const { reporter, reports } = reporterOf();
-    reporter.received(5, 0);
-    reporter.failed({ laneId: 1, error: toWireError(new Error('no')), stage: 'handle' }, 4, 2, 2);
-    reporter.received(1, 100);
-    reporter.completed(1, 1, 101);
-    expect(reports.map(({ busyMs }) => busyMs)).toEqual([2, 1]);
+    reporter.failed({ laneId: 3, error: toWireError(new Error('no')), stage: 'handle' }, 3, 23);
+    expect(reports.map(({ serviceMs }) => serviceMs)).toEqual([5, 6, 3]);
   });
 
   test('active is what the thread computed since the report before', () => {
@@ -112,7 +91,6 @@ describe('Reporter', () => {
     const { reporter, reports } = reporterOf();
     for (const [index, active] of [47, 47, 50].entries()) {
       activeSoFar(active);
-      reporter.received(1, index * 10);
       reporter.completed(1, 1, index * 10 + 5);
     }
     expect(reports.map(({ activeMs }) => activeMs)).toEqual([7, 0, 3]);

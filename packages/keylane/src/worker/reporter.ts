@@ -12,9 +12,6 @@ export class Reporter {
   #failed: FailedRecord[] = [];
   #dropped: number[] = [];
   #serviceMs = 0;
-  #busyMs = 0;
-  #pending = 0;
-  #busySince = 0;
   #reportedAt = 0;
   #utilization: EventLoopUtilization = performance.eventLoopUtilization();
   #scheduled: NodeJS.Immediate | undefined = undefined;
@@ -24,35 +21,27 @@ export class Reporter {
     this.#send = send;
   }
 
-  /** That many records came in. */
-  received(records: number, now: number): void {
-    if (this.#pending === 0) this.#busySince = now;
-    this.#pending += records;
-  }
-
   completed(laneId: number, serviceMs: number, now: number): void {
     const last = this.#completed.length - 2;
     if (last >= 0 && this.#completed[last] === laneId) (this.#completed[last + 1] as number) += 1;
     else this.#completed.push(laneId, 1);
-    this.#settled(1, serviceMs, now);
+    this.#settled(serviceMs, now);
   }
 
-  /** A record failed, and with it the `left` records of its segment that now will not run. */
-  failed(failure: FailedRecord, left: number, serviceMs: number, now: number): void {
+  /** A record failed, and with it those of its segment that now will not run. */
+  failed(failure: FailedRecord, serviceMs: number, now: number): void {
     this.#failed.push(failure);
-    this.#settled(1 + left, serviceMs, now);
+    this.#settled(serviceMs, now);
   }
 
-  /** The `left` records of a segment will not run: their partition is no longer ours. */
-  dropped(laneId: number, left: number, now: number): void {
+  /** What is left of a segment will not run: its partition is no longer ours. */
+  dropped(laneId: number, now: number): void {
     this.#dropped.push(laneId);
-    this.#settled(left, 0, now);
+    this.#settled(0, now);
   }
 
-  #settled(records: number, serviceMs: number, now: number): void {
-    this.#pending -= records;
+  #settled(serviceMs: number, now: number): void {
     this.#serviceMs += serviceMs;
-    if (this.#pending === 0) this.#busyMs += now - this.#busySince;
     if (now - this.#reportedAt >= REPORT_AFTER_MS) this.#flush(now);
     else this.#scheduled ??= setImmediate(() => this.#flush(performance.now()));
   }
@@ -61,10 +50,6 @@ export class Reporter {
     if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
     this.#reportedAt = now;
-    if (this.#pending > 0) {
-      this.#busyMs += now - this.#busySince;
-      this.#busySince = now;
-    }
     const utilization = performance.eventLoopUtilization();
     const activeMs = utilization.active - this.#utilization.active;
     this.#utilization = utilization;
@@ -73,7 +58,6 @@ export class Reporter {
       completed: Int32Array.from(this.#completed),
       failed: this.#failed,
       dropped: this.#dropped,
-      busyMs: this.#busyMs,
       serviceMs: this.#serviceMs,
       activeMs,
     });
@@ -81,6 +65,5 @@ export class Reporter {
     this.#failed = [];
     this.#dropped = [];
     this.#serviceMs = 0;
-    this.#busyMs = 0;
   }
 }
