@@ -92,7 +92,6 @@ export class ThreadLoad implements ThreadLoadView {
 
   /** By what its slots could do, not by what they did: slots that stood empty are no reason to send less. */
   #aheadRecords(): number {
-    const msPerRecord = Math.max(this.#serviceMs / this.#slots, this.#activeMs);
-    return Math.min(AHEAD_RECORDS_MAX, Math.floor(this.#aheadMs / msPerRecord));
+    return Math.min(AHEAD_RECORDS_MAX, Math.floor((this.#aheadMs * this.#usefulSlots()) / this.#serviceMs));
   }
 }
