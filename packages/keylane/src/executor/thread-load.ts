@@ -28,6 +28,7 @@ export class ThreadLoad implements ThreadLoadView {
   #serviceMs = SERVICE_MS_FIRST;
   /** Milliseconds of computing per record; far below its service time where the handler mostly waits. */
   #activeMs = 0;
+  /** Milliseconds computed so far. */
   #computedMs = 0;
   /** False while there is no thread behind it. */
   #open = true;

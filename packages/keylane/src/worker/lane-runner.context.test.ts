@@ -117,6 +117,13 @@ describe('a run', () => {
     expect(reports.flatMap(({ dropped }) => dropped).sort()).toEqual([1, 2]);
   });
 
+  test('what is not ours any more when its turn comes is dropped, and does not run', async () => {
+    const over = runnerOf(() => expect.unreachable('it ran'));
+    over.revoke();
+    const reports = await over.run(over.segment(1, 5));
+    expect(reports.map(({ completed, failed, dropped }) => [[...completed], failed, dropped])).toEqual([[[], [], [1]]]);
+  });
+
   test('can be seen from outside while it runs, with what its lane completed before', async () => {
     const seen: unknown[] = [];
     const { run, segment, slots } = runnerOf(async ({ offset }) => {
