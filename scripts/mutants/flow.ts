@@ -29,6 +29,17 @@ export const FLOW: readonly Mutant[] = [
     ],
   },
   {
+    name: 'slow-handlers-oldest-first',
+    breaks: 'a share of the slots for every partition',
+    changes: [
+      [
+        'poller/shared-lanes.ts',
+        'return fair ? this.#popFairest() : this.#popOldest();',
+        'return fair ? this.#popOldest() : this.#popOldest();',
+      ],
+    ],
+  },
+  {
     name: 'held-lanes-forgotten',
     breaks: 'a pause that ends goes on where it was',
     changes: [['poller/partition.ts', "if (this.state === 'active') this.#held.push(lane);", '']],

@@ -15,6 +15,8 @@ interface Limits {
   /** Segments it takes beyond its slots. */
   readonly ahead?: number;
   readonly segmentMax?: number;
+  /** Whether its handlers take long. */
+  readonly slow?: boolean;
 }
 
 class FakeLoad implements ThreadLoadView {
@@ -22,8 +24,8 @@ class FakeLoad implements ThreadLoadView {
   lanes = 0;
   readonly #limits: Required<Limits>;
 
-  constructor({ slots = 1, ahead = 0, segmentMax = 100 }: Limits) {
-    this.#limits = { slots, ahead, segmentMax };
+  constructor({ slots = 1, ahead = 0, segmentMax = 100, slow = false }: Limits) {
+    this.#limits = { slots, ahead, segmentMax, slow };
   }
 
   get freeSlots(): number {
@@ -32,6 +34,10 @@ class FakeLoad implements ThreadLoadView {
 
   get hungry(): boolean {
     return this.lanes < this.#limits.slots + this.#limits.ahead;
+  }
+
+  get slow(): boolean {
+    return this.#limits.slow;
   }
 
   segmentRoom(): number {

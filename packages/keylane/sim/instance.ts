@@ -9,6 +9,7 @@ import type { Lane } from '../src/poller/lane.ts';
 import { BreakerWatch } from './breaker-watch.ts';
 import { Failing } from './failing.ts';
 import type { Failures } from './failures.ts';
+import { unfairness } from './fair-shares.ts';
 import { FakeClient } from './fake-client.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type FakeCluster, nameOf, placeOf } from './fake-cluster.ts';
@@ -95,6 +96,7 @@ export class Instance {
       random,
       runs: this.#runs,
       onSent: (lane) => this.#onSent(lane),
+      onShared: (frame) => this.#onShared(frame),
       onClose: () => this.#onThreadsEnd(),
     });
     const port = { client: this.client, ...this.#produces(), executor };
@@ -255,6 +257,11 @@ export class Instance {
     if (partition.state !== 'active') invariants.violation(`${name} was handed out while it was ${partition.state}`);
     if (this.#failing?.isHalted(name)) invariants.violation(`${name} was handed out while it was halted`);
     if (this.#paused.has(name)) invariants.violation(`${name} was handed out while it was paused`);
+  }
+
+  #onShared(frame: readonly Lane[]): void {
+    const wrong = this.#consumer && unfairness(frame, this.#consumer.pipeline.assignment.open());
+    if (wrong !== undefined) this.#world.invariants.violation(wrong);
   }
 
   #onThreadsEnd(): void {

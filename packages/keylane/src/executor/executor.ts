@@ -43,6 +43,8 @@ export interface ThreadLoadView {
   readonly freeSlots: number;
   /** Whether a frame now is worth its cost. */
   readonly hungry: boolean;
+  /** Whether a slot that is given to one partition stays taken for so long that others would notice. */
+  readonly slow: boolean;
   /** Records the next segment may have; 0 when the thread has enough. */
   segmentRoom(): number;
   /** Notes a segment that is about to be sent. */

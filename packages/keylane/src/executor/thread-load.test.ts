@@ -52,6 +52,13 @@ describe('ThreadLoad', () => {
   });
 
   test.each([
+    { serviceMs: 0.99, slow: false },
+    { serviceMs: 1.01, slow: true },
+  ])('slots are shared out from 1 ms a record on: $serviceMs ms', ({ serviceMs, slow }) => {
+    expect(loadOf({ serviceMs }).slow).toBe(slow);
+  });
+
+  test.each([
     { name: 'no-op', load: { serviceMs: 0.001 }, longest: 256 },
     { name: '1 ms', load: { serviceMs: 0.99 }, longest: 5 },
     { name: '100 ms', load: { serviceMs: 100 }, longest: 1 },

@@ -17,6 +17,8 @@ export const AHEAD_RECORDS_MAX = 2_048;
 const SEGMENT_RECORDS_MAX = 256;
 /** A first guess, before the first report. */
 const SERVICE_MS_FIRST = 5;
+/** From here on slots are shared out among partitions; a window of quicker records is through before that matters. */
+const SLOW_MS = 1;
 /** What a thread computes first is its compiler's as much as its handler's, and says little of what is to come. */
 const COLD_MS = 100;
 
@@ -50,6 +52,10 @@ export class ThreadLoad implements ThreadLoadView {
     if (!this.#open) return false;
     const slots = this.#usefulSlots();
     return this.lanes < slots || this.records < slots + this.#aheadRecords() / 2;
+  }
+
+  get slow(): boolean {
+    return this.#serviceMs >= SLOW_MS;
   }
 
   segmentRoom(): number {

@@ -37,6 +37,28 @@ describe('Dispatcher', () => {
     expect(order.flat()).toEqual(['busy:1', 'busy:1', 'x:1']);
   });
 
+  test.each([
+    { slow: false, order: ['s0:1', 's1:1', 's2:1', 's3:1'] },
+    { slow: true, order: ['s0:1', 'f0:1', 's1:1', 'f1:1'] },
+  ])('slots are shared out among partitions where handlers are slow: $slow', ({ slow, order }) => {
+    const { dispatcher, partition, partitionOf, framesOf } = dispatcherOver([{ slots: 4, slow }]);
+    arrive(dispatcher, partition, ['s0', 's1', 's2', 's3', 's4', 's5']);
+    arrive(dispatcher, partitionOf(1), ['f0', 'f1', 'f2']);
+    dispatcher.dispatch();
+    expect(framesOf()).toEqual([order]);
+  });
+
+  test('a partition that took every slot gets the next free one only when the other has as many', () => {
+    const over = dispatcherOver([{ slots: 2, slow: true }]);
+    const { dispatcher, partition, partitionOf, framesOf } = over;
+    const [first] = arrive(dispatcher, partition, ['s0', 's1', 's2']);
+    dispatcher.dispatch();
+    expect(framesOf()).toEqual([['s0:1', 's1:1']]);
+    arrive(dispatcher, partitionOf(1), ['f0', 'f1']);
+    finish(over, first);
+    expect(framesOf()).toEqual([['f0:1', 's2:1']]);
+  });
+
   test('what has no slot stays ready, and goes when one is free', () => {
     const over = dispatcherOver([{ slots: 1 }]);
     const [first] = arrive(over.dispatcher, over.partition, ['a', 'b', 'c']);

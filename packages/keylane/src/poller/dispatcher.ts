@@ -3,7 +3,8 @@
  *
  * A lane joins the ready lanes of the thread its key prefers, so a key's caches stay warm there; a thread with free
  * slots and nothing of its own takes from the one with the most. Among ready lanes the one whose first record has
- * waited longest goes first: rotation would let a busy key fall behind all others (docs/adr/0003).
+ * waited longest goes first: rotation would let a busy key fall behind all others (docs/adr/0003). Where handlers take
+ * long, partitions share the slots first (docs/adr/0011).
  *
  * A lane whose key is parked goes to the park topic instead, record by record, when its turn comes.
  *
@@ -17,7 +18,7 @@ import { assert } from '../errors.ts';
 import type { ExecutorThread, ThreadLoadView } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lane, LanePartition } from './lane.ts';
-import { ReadyLanes } from './ready-lanes.ts';
+import { SharedLanes } from './shared-lanes.ts';
 
 /** What limits the hand-out; see `breaker.ts`. */
 export interface HandOut {
@@ -33,7 +34,7 @@ const UNLIMITED: HandOut = { room: Infinity, onHandedOut: () => undefined, takeA
 
 export class Dispatcher {
   readonly #threads: readonly ExecutorThread[];
-  readonly #ready: readonly ReadyLanes[];
+  readonly #ready: readonly SharedLanes[];
   readonly #stealing: boolean;
   /** Partitions that hold lanes back until records before them complete. */
   readonly #behind: Set<LanePartition> = new Set();
@@ -57,7 +58,7 @@ export class Dispatcher {
     this.#handOut = handOut;
     this.#onFollows = onFollows;
     this.#threads = threads;
-    this.#ready = threads.map(() => new ReadyLanes());
+    this.#ready = threads.map(() => new SharedLanes());
     this.#alone = threads.map(() => ({ waiting: [], runs: false }));
     this.#stealing = affinity === 'preferred' && threads.length > 1;
   }
@@ -74,7 +75,7 @@ export class Dispatcher {
     assert(lane.length > 0, 'an empty lane was enqueued');
     lane.state = 'ready';
     if (lane.head?.alone) this.#alone[lane.thread]?.waiting.push(lane);
-    else (this.#ready[lane.thread] as ReadyLanes).push(lane);
+    else (this.#ready[lane.thread] as SharedLanes).push(lane);
   }
 
   /** Gives every thread that wants some a frame of the oldest ready lanes. */
@@ -93,7 +94,7 @@ export class Dispatcher {
     // The first to choose changes, so that no thread is always served last.
     this.#first = (this.#first + 1) % this.#threads.length;
     for (let turn = 0; turn < this.#threads.length; turn += 1) {
-      this.#feed(this.#threadAt(turn), ({ id }) => ((this.#ready[id] as ReadyLanes).size > 0 ? id : undefined));
+      this.#feed(this.#threadAt(turn), ({ id }) => ((this.#ready[id] as SharedLanes).size > 0 ? id : undefined));
     }
     if (!this.#stealing) return;
     for (let turn = 0; turn < this.#threads.length; turn += 1) {
@@ -120,7 +121,7 @@ export class Dispatcher {
     for (let room = this.#roomOf(load); room > 0; room = this.#roomOf(load)) {
       const from = source(thread);
       if (from === undefined) break;
-      const lane = this.#oldest(from);
+      const lane = this.#next(from, load);
       if (lane === undefined) continue;
       const count = lane.partition.admits(lane, Math.min(lane.length, room));
       this.#take(lane, count, load);
@@ -156,10 +157,13 @@ export class Dispatcher {
     this.#handOut.onHandedOut(lane);
   }
 
-  /** The oldest lane of a thread's own that may be handed out; those that may not are given to their partitions. */
-  #oldest(thread: number): Lane | undefined {
-    const lanes = this.#ready[thread] as ReadyLanes;
-    for (let lane = lanes.pop(); lane !== undefined; lane = lanes.pop()) {
+  /**
+   * The lane of a thread's own that is next for one with this load; those that may not be handed out are given to
+   * their partitions.
+   */
+  #next(thread: number, { slow }: ThreadLoadView): Lane | undefined {
+    const lanes = this.#ready[thread] as SharedLanes;
+    for (let lane = lanes.pop(slow); lane !== undefined; lane = lanes.pop(slow)) {
       if (!lane.partition.handsOut || lane.partition.admits(lane, 1) === 0) this.#hold(lane);
       else if (lane.mustFollow) this.#follow(lane);
       else return lane;
