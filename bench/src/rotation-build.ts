@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const KEYLANE = new URL('../../packages/keylane/', import.meta.url);
 const COPY = new URL('../dist/keylane-rotation/', import.meta.url);
-const READY_LANES = new URL('../dist/peers/rotation/ready-lanes.js', import.meta.url);
+const SHARED_LANES = new URL('../dist/peers/rotation/shared-lanes.js', import.meta.url);
 
 /** Makes it anew from the build as it is now. */
 export async function buildRotation(): Promise<void> {
@@ -16,5 +16,5 @@ export async function buildRotation(): Promise<void> {
   for (const part of ['package.json', 'dist'])
     await cp(new URL(part, KEYLANE), new URL(part, COPY), { recursive: true });
   await symlink(fileURLToPath(new URL('node_modules', KEYLANE)), fileURLToPath(new URL('node_modules', COPY)), 'dir');
-  await cp(READY_LANES, new URL('dist/poller/ready-lanes.js', COPY));
+  await cp(SHARED_LANES, new URL('dist/poller/shared-lanes.js', COPY));
 }

@@ -29,15 +29,9 @@ export const FLOW: readonly Mutant[] = [
     ],
   },
   {
-    name: 'slow-handlers-oldest-first',
+    name: 'slots-go-to-whoever-is-behind',
     breaks: 'a share of the slots for every partition',
-    changes: [
-      [
-        'poller/shared-lanes.ts',
-        'return fair ? this.#popFairest() : this.#popOldest();',
-        'return fair ? this.#popOldest() : this.#popOldest();',
-      ],
-    ],
+    changes: [['poller/dispatcher.ts', "this.#urgent.lanes < slots / 2 ? 'urgent' : 'fair'", "'urgent'"]],
   },
   {
     name: 'held-lanes-forgotten',

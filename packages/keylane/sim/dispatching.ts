@@ -36,6 +36,10 @@ class FakeLoad implements ThreadLoadView {
     return this.lanes < this.#limits.slots + this.#limits.ahead;
   }
 
+  get slots(): number {
+    return this.#limits.slots;
+  }
+
   get slow(): boolean {
     return this.#limits.slow;
   }
@@ -48,6 +52,20 @@ class FakeLoad implements ThreadLoadView {
     this.lanes += 1;
     this.records += records;
   }
+}
+
+/** The load of a thread that takes segments of so many records, for ever; with 0 it takes none. */
+export function stubLoad(segmentRoom: number): ThreadLoadView {
+  const slots = Math.sign(segmentRoom);
+  return {
+    records: 0,
+    slots,
+    freeSlots: slots,
+    slow: false,
+    hungry: segmentRoom > 0,
+    segmentRoom: () => segmentRoom,
+    add: () => undefined,
+  };
 }
 
 class FakeThread implements ExecutorThread {
@@ -108,15 +126,20 @@ export function arrive(dispatcher: Dispatcher, partition: Partition, keys: reado
   });
 }
 
-/** Completes a lane's segment in thread 0, which then is free for the next. */
-export function finish(
-  { dispatcher, partition, threads }: ReturnType<typeof dispatcherOver>,
-  delivery?: Delivery,
-): void {
+type Over = ReturnType<typeof dispatcherOver>;
+
+/** Completes a lane's segment in thread 0, which then is free for the next, whatever else it has. */
+export function finish(over: Over, delivery?: Delivery): void {
+  for (const { id, load } of over.threads) load.lanes = id === 0 ? 1 : 0;
+  land(over, delivery);
+}
+
+/** Completes a lane's segment in thread 0, whose slot then is free for the next. */
+export function land({ dispatcher, threads }: Over, delivery?: Delivery): void {
   const { lane } = delivery as Delivery;
-  while (lane.inFlight > 0) partition.complete(lane.shift());
+  while (lane.inFlight > 0) lane.partition.complete(lane.shift());
   lane.land();
   if (lane.length > 0) dispatcher.enqueue(lane);
-  for (const { load } of threads) load.lanes = 0;
+  (threads[0] as FakeThread).load.lanes -= 1;
   dispatcher.dispatch();
 }

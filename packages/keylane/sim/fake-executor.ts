@@ -21,8 +21,8 @@ export interface ExecutorParts {
   readonly runs: Runs;
   /** The poller hands this out. */
   readonly onSent: (lane: Lane) => void;
-  /** These go in one frame to a thread whose handlers take long. */
-  readonly onShared: (frame: readonly Lane[]) => void;
+  /** These go in one frame to a thread with this load. */
+  readonly onFrame: (frame: readonly Lane[], load: ThreadLoad) => void;
   /** The poller ends the threads. */
   readonly onClose: () => void;
 }
@@ -112,7 +112,7 @@ class FakeThread implements ExecutorThread {
 
   send(lanes: readonly Lane[]): void {
     for (const lane of lanes) this.#parts.onSent(lane);
-    if (this.load.slow) this.#parts.onShared(lanes);
+    this.#parts.onFrame(lanes, this.load);
     const segments = lanes.map((lane) => ({ lane, deliveries: firstOf(lane), untold: 0, running: undefined }));
     for (const segment of segments) this.#segments.add(segment);
     if (this.#dead) return;

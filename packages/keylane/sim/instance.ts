@@ -3,13 +3,14 @@
  */
 import { type RunningConsumer, start } from '../src/consumer.ts';
 import { type HandlerError, OffsetError } from '../src/errors.ts';
+import type { ThreadLoadView } from '../src/executor/executor.ts';
 import type { ResolvedOptions } from '../src/options.ts';
 import type { TopicPartition } from '../src/poller/client.ts';
 import type { Lane } from '../src/poller/lane.ts';
 import { BreakerWatch } from './breaker-watch.ts';
 import { Failing } from './failing.ts';
 import type { Failures } from './failures.ts';
-import { unfairness } from './fair-shares.ts';
+import { FairShares } from './fair-shares.ts';
 import { FakeClient } from './fake-client.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type FakeCluster, nameOf, placeOf } from './fake-cluster.ts';
@@ -48,6 +49,7 @@ export class Instance {
   readonly #runs: Runs;
   readonly #failing: Failing | undefined;
   readonly #breakerWatch: BreakerWatch;
+  readonly #fairShares: FairShares;
   #consumer: RunningConsumer | undefined = undefined;
   #startFailed = false;
   #closing = false;
@@ -96,9 +98,10 @@ export class Instance {
       random,
       runs: this.#runs,
       onSent: (lane) => this.#onSent(lane),
-      onShared: (frame) => this.#onShared(frame),
+      onFrame: (frame, load) => this.#onFrame(frame, load),
       onClose: () => this.#onThreadsEnd(),
     });
+    this.#fairShares = new FairShares(executor.threads);
     const port = { client: this.client, ...this.#produces(), executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
     void start(this.#failing?.options ?? options, surroundings).then(
@@ -259,8 +262,8 @@ export class Instance {
     if (this.#paused.has(name)) invariants.violation(`${name} was handed out while it was paused`);
   }
 
-  #onShared(frame: readonly Lane[]): void {
-    const wrong = this.#consumer && unfairness(frame, this.#consumer.pipeline.assignment.open());
+  #onFrame(frame: readonly Lane[], load: ThreadLoadView): void {
+    const wrong = this.#consumer && this.#fairShares.onFrame(frame, load, this.#consumer.pipeline.assignment.open());
     if (wrong !== undefined) this.#world.invariants.violation(wrong);
   }
 

@@ -43,7 +43,9 @@ export interface ThreadLoadView {
   readonly freeSlots: number;
   /** Whether a frame now is worth its cost. */
   readonly hungry: boolean;
-  /** Whether a slot that is given to one partition stays taken for so long that others would notice. */
+  /** Records it can run at once; 0 while there is no thread. */
+  readonly slots: number;
+  /** Whether they take so long that it matters who is next. */
   readonly slow: boolean;
   /** Records the next segment may have; 0 when the thread has enough. */
   segmentRoom(): number;

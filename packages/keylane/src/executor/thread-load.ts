@@ -11,13 +11,13 @@ import type { ThreadLoadView } from './executor.ts';
 /** Work to have waiting in a thread, in time: longer than a report and the next frame take to travel. */
 const AHEAD_MS = 2;
 /** The longest run of one lane in one segment, in time: long enough to hide the way back, short enough to stay fair. */
-const SEGMENT_MS = 5;
+const SEGMENT_MS = 10;
 /** So a thread has no more segments than its slots and this together. */
 export const AHEAD_RECORDS_MAX = 2_048;
 const SEGMENT_RECORDS_MAX = 256;
-/** A first guess, before the first report. */
-const SERVICE_MS_FIRST = 5;
-/** From here on slots are shared out among partitions; a window of quicker records is through before that matters. */
+/** A first guess, before the first report: one record a segment. */
+const SERVICE_MS_FIRST = SEGMENT_MS;
+/** From here on it matters who is next; a whole window of quicker records is through before anyone would notice. */
 const SLOW_MS = 1;
 /** What a thread computes first is its compiler's as much as its handler's, and says little of what is to come. */
 const COLD_MS = 100;
@@ -34,23 +34,28 @@ export class ThreadLoad implements ThreadLoadView {
   #computedMs = 0;
   /** False while there is no thread behind it. */
   #open = true;
-  readonly #slots: number;
+  readonly #concurrency: number;
   readonly #aheadMs: number;
 
   /** @param aheadMs work to have waiting, in time; 0 where handing over takes none */
-  constructor(slots: number, aheadMs: number = AHEAD_MS) {
-    this.#slots = slots;
+  constructor(concurrency: number, aheadMs: number = AHEAD_MS) {
+    this.#concurrency = concurrency;
     this.#aheadMs = aheadMs;
   }
 
-  get freeSlots(): number {
+  /** More handlers at once than this would only wait for the thread's CPU. */
+  get slots(): number {
     if (!this.#open) return 0;
-    return Math.max(0, this.#usefulSlots() - this.lanes);
+    if (this.#activeMs === 0) return this.#concurrency;
+    return Math.max(1, Math.min(this.#concurrency, Math.ceil(this.#serviceMs / this.#activeMs)));
+  }
+
+  get freeSlots(): number {
+    return Math.max(0, this.slots - this.lanes);
   }
 
   get hungry(): boolean {
-    if (!this.#open) return false;
-    const slots = this.#usefulSlots();
+    const { slots } = this;
     return this.lanes < slots || this.records < slots + this.#aheadRecords() / 2;
   }
 
@@ -60,7 +65,7 @@ export class ThreadLoad implements ThreadLoadView {
 
   segmentRoom(): number {
     const longest = Math.max(1, Math.min(SEGMENT_RECORDS_MAX, Math.floor(SEGMENT_MS / this.#serviceMs)));
-    const slots = this.#usefulSlots();
+    const { slots } = this;
     if (this.lanes < slots) return longest;
     return Math.max(0, Math.min(longest, slots + this.#aheadRecords() - this.records));
   }
@@ -91,14 +96,8 @@ export class ThreadLoad implements ThreadLoadView {
     this.#open = true;
   }
 
-  /** More handlers at once than this would only wait for the thread's CPU. */
-  #usefulSlots(): number {
-    if (this.#activeMs === 0) return this.#slots;
-    return Math.max(1, Math.min(this.#slots, Math.ceil(this.#serviceMs / this.#activeMs)));
-  }
-
   /** By what its slots could do, not by what they did: slots that stood empty are no reason to send less. */
   #aheadRecords(): number {
-    return Math.min(AHEAD_RECORDS_MAX, Math.floor((this.#aheadMs * this.#usefulSlots()) / this.#serviceMs));
+    return Math.min(AHEAD_RECORDS_MAX, Math.floor((this.#aheadMs * this.slots) / this.#serviceMs));
   }
 }

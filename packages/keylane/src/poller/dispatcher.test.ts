@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { arrive, dispatcherOver, finish, keysOf } from '../../sim/dispatching.ts';
+import { arrive, dispatcherOver, finish, keysOf, land } from '../../sim/dispatching.ts';
 import type { Delivery } from './delivery.ts';
 import { Lane } from './lane.ts';
 
@@ -39,8 +39,8 @@ describe('Dispatcher', () => {
 
   test.each([
     { slow: false, order: ['s0:1', 's1:1', 's2:1', 's3:1'] },
-    { slow: true, order: ['s0:1', 'f0:1', 's1:1', 'f1:1'] },
-  ])('slots are shared out among partitions where handlers are slow: $slow', ({ slow, order }) => {
+    { slow: true, order: ['s0:1', 's1:1', 'f0:1', 'f1:1'] },
+  ])('half of the slots are shared out among partitions where handlers are slow: $slow', ({ slow, order }) => {
     const { dispatcher, partition, partitionOf, framesOf } = dispatcherOver([{ slots: 4, slow }]);
     arrive(dispatcher, partition, ['s0', 's1', 's2', 's3', 's4', 's5']);
     arrive(dispatcher, partitionOf(1), ['f0', 'f1', 'f2']);
@@ -48,15 +48,18 @@ describe('Dispatcher', () => {
     expect(framesOf()).toEqual([order]);
   });
 
-  test('a partition that took every slot gets the next free one only when the other has as many', () => {
-    const over = dispatcherOver([{ slots: 2, slow: true }]);
+  test('a partition that took every slot gets the next free one only if it is among half of them', () => {
+    const over = dispatcherOver([{ slots: 4, slow: true }]);
     const { dispatcher, partition, partitionOf, framesOf } = over;
-    const [first] = arrive(dispatcher, partition, ['s0', 's1', 's2']);
+    const [urgent, , other] = arrive(dispatcher, partition, ['s0', 's1', 's2', 's3', 's4', 's5']);
     dispatcher.dispatch();
-    expect(framesOf()).toEqual([['s0:1', 's1:1']]);
-    arrive(dispatcher, partitionOf(1), ['f0', 'f1']);
-    finish(over, first);
-    expect(framesOf()).toEqual([['f0:1', 's2:1']]);
+    expect(framesOf()).toEqual([['s0:1', 's1:1', 's2:1', 's3:1']]);
+    const second = partitionOf(1);
+    arrive(dispatcher, second, ['f0', 'f1']);
+    land(over, other);
+    expect(framesOf()).toEqual([['f0:1']]);
+    land(over, urgent);
+    expect([framesOf(), partition.inFlight, second.inFlight]).toEqual([[['s4:1']], 3, 1]);
   });
 
   test('what has no slot stays ready, and goes when one is free', () => {

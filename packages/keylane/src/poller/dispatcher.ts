@@ -4,7 +4,8 @@
  * A lane joins the ready lanes of the thread its key prefers, so a key's caches stay warm there; a thread with free
  * slots and nothing of its own takes from the one with the most. Among ready lanes the one whose first record has
  * waited longest goes first: rotation would let a busy key fall behind all others (docs/adr/0003). Where handlers take
- * long, partitions share the slots first (docs/adr/0011).
+ * long, half of the slots go to the lanes that are furthest behind, and the others are shared out among partitions
+ * (docs/adr/0011).
  *
  * A lane whose key is parked goes to the park topic instead, record by record, when its turn comes.
  *
@@ -17,8 +18,8 @@
 import { assert } from '../errors.ts';
 import type { ExecutorThread, ThreadLoadView } from '../executor/executor.ts';
 import type { ResolvedOptions } from '../options.ts';
-import type { Lane, LanePartition } from './lane.ts';
-import { SharedLanes } from './shared-lanes.ts';
+import type { Lane, LaneCount, LanePartition } from './lane.ts';
+import { type Choice, SharedLanes } from './shared-lanes.ts';
 
 /** What limits the hand-out; see `breaker.ts`. */
 export interface HandOut {
@@ -41,6 +42,8 @@ export class Dispatcher {
   /** For each thread: lanes whose head must run alone, and whether one of them does. */
   readonly #alone: readonly { readonly waiting: Lane[]; runs: boolean }[];
   #first = 0;
+  /** Lanes in flight that were the most urgent, whatever their partition. */
+  readonly #urgent: LaneCount = { lanes: 0 };
 
   readonly #onFollows: (lane: Lane) => void;
   readonly #handOut: HandOut;
@@ -118,13 +121,15 @@ export class Dispatcher {
     const { load } = thread;
     if (!load.hungry || this.#handOut.room === 0 || this.#isReserved(thread)) return;
     const frame: Lane[] = [];
+    const slots = load.slow ? this.#slots() : 0;
     for (let room = this.#roomOf(load); room > 0; room = this.#roomOf(load)) {
       const from = source(thread);
       if (from === undefined) break;
-      const lane = this.#next(from, load);
+      const choice = this.#choice(load, slots);
+      const lane = this.#next(from, choice, slots);
       if (lane === undefined) continue;
       const count = lane.partition.admits(lane, Math.min(lane.length, room));
-      this.#take(lane, count, load);
+      this.#take(lane, count, load, choice === 'urgent' ? this.#urgent : undefined);
       frame.push(lane);
     }
     if (frame.length > 0) thread.send(frame);
@@ -151,19 +156,26 @@ export class Dispatcher {
     return Math.min(load.segmentRoom(), this.#handOut.room);
   }
 
-  #take(lane: Lane, count: number, load: ThreadLoadView): void {
-    lane.take(count);
+  /** How many records can run at once. */
+  #slots(): number {
+    return this.#threads.reduce((sum, { load }) => sum + load.slots, 0);
+  }
+
+  #choice({ slow }: ThreadLoadView, slots: number): Choice {
+    if (!slow) return 'oldest';
+    return this.#urgent.lanes < slots / 2 ? 'urgent' : 'fair';
+  }
+
+  #take(lane: Lane, count: number, load: ThreadLoadView, counted?: LaneCount): void {
+    lane.take(count, counted);
     load.add(count);
     this.#handOut.onHandedOut(lane);
   }
 
-  /**
-   * The lane of a thread's own that is next for one with this load; those that may not be handed out are given to
-   * their partitions.
-   */
-  #next(thread: number, { slow }: ThreadLoadView): Lane | undefined {
+  /** The next of a thread's own lanes that may be handed out; those that may not are given to their partitions. */
+  #next(thread: number, choice: Choice, slots: number): Lane | undefined {
     const lanes = this.#ready[thread] as SharedLanes;
-    for (let lane = lanes.pop(slow); lane !== undefined; lane = lanes.pop(slow)) {
+    for (let lane = lanes.pop(choice, slots); lane !== undefined; lane = lanes.pop(choice, slots)) {
       if (!lane.partition.handsOut || lane.partition.admits(lane, 1) === 0) this.#hold(lane);
       else if (lane.mustFollow) this.#follow(lane);
       else return lane;

@@ -44,6 +44,20 @@ describe('Lane', () => {
     expect([lane.inFlight, lane.length, lane.partition.inFlight]).toEqual([1, 2, 11]);
   });
 
+  test('one that is counted is counted until it lands', () => {
+    const lane = laneOf(1, 2, 3);
+    const counted = { lanes: 0 };
+    lane.state = 'ready';
+    lane.take(2, counted);
+    lane.shift();
+    expect(counted.lanes).toBe(1);
+    lane.land();
+    expect(counted.lanes).toBe(0);
+    take(lane, 1);
+    lane.land();
+    expect(counted.lanes).toBe(0);
+  });
+
   test('what is left of a segment is first in line again', () => {
     const lane = laneOf(1, 2, 3, 4);
     take(lane, 3);

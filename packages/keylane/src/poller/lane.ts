@@ -52,6 +52,11 @@ export interface LanePartition {
   forget(lane: Lane): void;
 }
 
+/** How many lanes of a kind are in flight. */
+export interface LaneCount {
+  lanes: number;
+}
+
 export class Lane {
   state: LaneState = 'idle';
   /** The oldest delivery that is not settled. */
@@ -60,7 +65,12 @@ export class Lane {
   length = 0;
   /** How many deliveries from the head on are with a thread, or with the outbox. */
   inFlight = 0;
-  #tail: Delivery | undefined = undefined;
+  /** The youngest delivery. */
+  tail: Delivery | undefined = undefined;
+  /** Where it stands among the ready lanes; kept by those. */
+  rank = 0;
+  /** Counts it while its segment is in flight, where it was given a slot that is counted. */
+  #count: LaneCount | undefined = undefined;
 
   /** Kept by the table of its partition's lanes. */
   nextInBucket: Lane | undefined = undefined;
@@ -101,19 +111,25 @@ export class Lane {
   }
 
   push(delivery: Delivery): void {
-    if (this.#tail === undefined) this.head = delivery;
-    else this.#tail.next = delivery;
-    this.#tail = delivery;
+    if (this.tail === undefined) this.head = delivery;
+    else this.tail.next = delivery;
+    this.tail = delivery;
     this.length += 1;
   }
 
-  /** Hands the first `count` deliveries to a thread. */
-  take(count: number): void {
+  /**
+   * Hands the first `count` deliveries to a thread.
+   *
+   * @param counted counts this lane until it lands
+   */
+  take(count: number, counted?: LaneCount): void {
     assert(this.state === 'ready', `a lane that is ${this.state} was handed out`);
     assert(count > 0 && count <= this.length, `a segment of ${count} from a lane of ${this.length}`);
     this.state = 'in-flight';
     this.inFlight = count;
     this.partition.inFlight += count;
+    this.#count = counted;
+    if (counted !== undefined) counted.lanes += 1;
   }
 
   /** The head, which just failed for good, goes to the outbox. */
@@ -130,7 +146,7 @@ export class Lane {
     assert(head !== undefined && this.inFlight > 0, 'a record completed that was not in flight');
     this.head = head.next;
     head.next = undefined;
-    if (this.head === undefined) this.#tail = undefined;
+    if (this.head === undefined) this.tail = undefined;
     this.length -= 1;
     this.inFlight -= 1;
     this.partition.inFlight -= 1;
@@ -143,5 +159,7 @@ export class Lane {
     this.partition.inFlight -= this.inFlight;
     this.inFlight = 0;
     this.state = 'idle';
+    if (this.#count !== undefined) this.#count.lanes -= 1;
+    this.#count = undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { stubLoad } from '../../sim/dispatching.ts';
 import { partitionsAt as at, nameOf, type Outside, outcomeOf, recordOf, TestAssignment } from '../../sim/stations.ts';
 import { KafkaError, type KeylaneError } from '../errors.ts';
 import type { ClientRecord, OnConsumed, PartitionOffset } from './client.ts';
@@ -21,7 +22,7 @@ class TestPoller {
   constructor(outside: Outside = {}) {
     this.over = new TestAssignment({ ...outside, betweenPolls: (action) => this.poller.betweenPolls(action) });
     const { assignment, budget, clock } = this.over;
-    const load = { records: 0, freeSlots: 0, hungry: false, segmentRoom: () => 0, add: () => undefined };
+    const load = stubLoad(0);
     this.poller = new Poller({
       guard: guardWith((error) => void this.faults.push(error)),
       client: {

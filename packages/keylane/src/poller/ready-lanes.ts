@@ -1,9 +1,9 @@
 /**
- * The lanes of one thread that could run now, the one whose first record came first at the front. Runs on the poller's
- * thread.
+ * Lanes of one thread that could run now, the one with the lowest rank at the front. Runs on the poller's thread.
  *
- * A lane that is ready because its first record just arrived is younger than all others, so those form a plain queue;
- * only lanes that come back (after a segment, a retry, a pause) need a heap. The older of the two fronts is the oldest.
+ * A rank is an age or near to one (`shared-lanes.ts`), so a lane that is ready because its first record just arrived
+ * has the highest of all: those form a plain queue. Only lanes that come back (after a segment, a retry, a pause) need
+ * a heap. The lower of the two fronts is the first.
  */
 import type { Lane } from './lane.ts';
 
@@ -16,17 +16,18 @@ export class ReadyLanes {
     return this.#queue.length - this.#queueHead + this.#heap.length;
   }
 
-  push(lane: Lane): void {
+  push(lane: Lane, rank: number): void {
+    lane.rank = rank;
     const last = this.#queue.at(-1);
-    if (last === undefined || age(last) < age(lane)) this.#queue.push(lane);
+    if (last === undefined || last.rank < rank) this.#queue.push(lane);
     else this.#siftUp(lane);
   }
 
-  /** The oldest lane, taken out; `undefined` when there is none. */
+  /** The lane with the lowest rank, taken out; `undefined` when there is none. */
   pop(): Lane | undefined {
     const first = this.#queue[this.#queueHead];
     const back = this.#heap[0];
-    if (back !== undefined && (first === undefined || age(back) < age(first))) return this.#popHeap();
+    if (back !== undefined && (first === undefined || back.rank < first.rank)) return this.#popHeap();
     if (first === undefined) return undefined;
     this.#queueHead += 1;
     if (this.#queueHead * 2 >= this.#queue.length) {
@@ -36,11 +37,9 @@ export class ReadyLanes {
     return first;
   }
 
-  /** The age of the front lane's first record, `Infinity` when there is none. */
-  oldest(): number {
-    const first = this.#queue[this.#queueHead];
-    const back = this.#heap[0];
-    return Math.min(first === undefined ? Infinity : age(first), back === undefined ? Infinity : age(back));
+  /** The lowest rank, `Infinity` when there is no lane. */
+  get rank(): number {
+    return Math.min(this.#queue[this.#queueHead]?.rank ?? Infinity, this.#heap[0]?.rank ?? Infinity);
   }
 
   #siftUp(lane: Lane): void {
@@ -48,7 +47,7 @@ export class ReadyLanes {
     let place = heap.push(lane) - 1;
     while (place > 0) {
       const parent = (place - 1) >> 1;
-      if (age(heap[parent] as Lane) <= age(lane)) break;
+      if ((heap[parent] as Lane).rank <= lane.rank) break;
       heap[place] = heap[parent] as Lane;
       place = parent;
     }
@@ -64,19 +63,12 @@ export class ReadyLanes {
     for (;;) {
       let child = place * 2 + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && age(heap[child + 1] as Lane) < age(heap[child] as Lane)) child += 1;
-      if (age(last) <= age(heap[child] as Lane)) break;
+      if (child + 1 < heap.length && (heap[child + 1] as Lane).rank < (heap[child] as Lane).rank) child += 1;
+      if (last.rank <= (heap[child] as Lane).rank) break;
       heap[place] = heap[child] as Lane;
       place = child;
     }
     heap[place] = last;
     return top;
   }
-}
-
-/**
- * A ready lane's head does not change, so neither does its age; an empty lane (of a partition that closed) goes first.
- */
-function age(lane: Lane): number {
-  return lane.head?.age ?? -1;
 }

@@ -2,6 +2,7 @@
  * The breaker among the stations it depends on: settle, the dispatcher, and partitions.
  */
 import { describe, expect, test } from 'vitest';
+import { stubLoad } from '../../sim/dispatching.ts';
 import { FakeClock } from '../../sim/fake-clock.ts';
 import { laneOf, pass, RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
 import { type KeylaneError, ThreadLostError } from '../errors.ts';
@@ -20,7 +21,7 @@ const DOWN = new Error('down');
 
 /** Threads that take all they are given; `sent` tells which records, as `key@offset`. */
 function threadsThat(sent: string[], count: number): ExecutorThread[] {
-  const load = { records: 0, freeSlots: 1, hungry: true, segmentRoom: () => 100, add: () => undefined };
+  const load = stubLoad(100);
   const namesOf = ({ head, inFlight, key }: Lane) =>
     `${key}@${head?.record.offset}${inFlight > 1 ? `+${inFlight}` : ''}`;
   return Array.from({ length: count }, (_, id) => ({

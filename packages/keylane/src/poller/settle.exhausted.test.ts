@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { stubLoad } from '../../sim/dispatching.ts';
 import { FakeClock } from '../../sim/fake-clock.ts';
 import { RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
 import { FloodError, HandlerError, type KeylaneError } from '../errors.ts';
@@ -37,8 +38,7 @@ class Scene {
 
   constructor(options: Options = {}) {
     const deadLetter = { ...RESOLVED.deadLetter, ...options.deadLetter };
-    const load = { records: 0, freeSlots: 1, hungry: true, segmentRoom: () => 1, add: () => undefined };
-    const thread: ExecutorThread = { id: 0, load, send: (lanes) => void this.#running.push(...lanes) };
+    const thread: ExecutorThread = { id: 0, load: stubLoad(1), send: (lanes) => void this.#running.push(...lanes) };
     const events = new Events();
     this.#dispatcher = new Dispatcher([thread], { affinity: 'preferred' }, (lane) => this.leaving.follow(lane));
     this.partition = new Partition({ topic: 't', partition: 0 }, sharedOf({ deadLetter, park: options.park }));

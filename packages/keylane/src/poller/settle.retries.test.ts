@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { stubLoad } from '../../sim/dispatching.ts';
 import { FakeClock } from '../../sim/fake-clock.ts';
 import { RESOLVED, recordOf, sharedOf } from '../../sim/stations.ts';
 import { Events } from '../events.ts';
@@ -36,7 +37,7 @@ test('records that fail for an hour hold what they held at first, and leave noth
     },
   };
   const sent: Lane[] = [];
-  const load = { records: 0, freeSlots: 1, hungry: true, segmentRoom: () => 1, add: () => undefined };
+  const load = stubLoad(1);
   const thread: ExecutorThread = { id: 0, load, send: (lanes) => void sent.push(...lanes) };
   const dispatcher = new Dispatcher([thread], { affinity: 'preferred' });
   const settle = new Settle({

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { stubLoad } from '../../sim/dispatching.ts';
 import { FakeClock } from '../../sim/fake-clock.ts';
 import { laneOf, pass, RESOLVED, recordOf, sharedOf, uncommittedOf } from '../../sim/stations.ts';
 import { HandlerError, InvariantError, type KeylaneError, ThreadLostError } from '../errors.ts';
@@ -15,7 +16,7 @@ const RETRY: RetryPolicy = { ...RESOLVED.retry, attemptsMax: 3, delayMs: 100, de
 
 /** A thread that takes all it is given; `sent` tells which records, as `key@offset`. */
 function openThread(sent: string[]): ExecutorThread {
-  const load = { records: 0, freeSlots: 1, hungry: true, segmentRoom: () => 100, add: () => undefined };
+  const load = stubLoad(100);
   const namesOf = ({ key, head, inFlight }: Lane) => {
     const names = [];
     for (let next = head as Delivery; names.length < inFlight; next = next.next as Delivery) {

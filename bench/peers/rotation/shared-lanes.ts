@@ -1,11 +1,12 @@
 /**
- * Ready lanes in rotation: whoever comes back goes to the end, however old its first record is. It takes the place of
- * `poller/ready-lanes.js` in a copy of Keylane (src/rotation-build.ts), so that nothing else differs.
+ * Ready lanes in rotation: whoever comes back goes to the end, however old its first record is, and whatever its
+ * partition. It takes the place of `poller/shared-lanes.js` in a copy of Keylane (src/rotation-build.ts), so that
+ * nothing else differs.
  */
 import type { Lane } from '../../../packages/keylane/dist/poller/lane.js';
-import type { ReadyLanes as OldestFirst } from '../../../packages/keylane/dist/poller/ready-lanes.js';
+import type { SharedLanes as Chosen } from '../../../packages/keylane/dist/poller/shared-lanes.js';
 
-export class ReadyLanes implements Pick<OldestFirst, keyof OldestFirst> {
+export class SharedLanes implements Pick<Chosen, keyof Chosen> {
   #queue: Lane[] = [];
   #head = 0;
 
@@ -27,11 +28,5 @@ export class ReadyLanes implements Pick<OldestFirst, keyof OldestFirst> {
       this.#head = 0;
     }
     return first;
-  }
-
-  /** The age of the front lane's first record, `Infinity` when there is none. */
-  oldest(): number {
-    const first = this.#queue[this.#head];
-    return first === undefined ? Infinity : (first.head?.age ?? -1);
   }
 }
