@@ -71,11 +71,13 @@ const waiting = [...chosen];
 await Promise.all(
   Array.from({ length: availableParallelism() }, async () => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const began = performance.now();
       try {
         const violation = await violationOf(mutant);
+        const seconds = Math.round((performance.now() - began) / 1_000);
         if (violation === undefined) survived += 1;
         const seen = violation === undefined ? '' : `\n          seen as: ${violation.slice(0, 100)}`;
-        console.log(`${violation === undefined ? 'SURVIVED' : 'caught  '}  ${mutant.name} (${mutant.breaks})${seen}`);
+        console.log(`${violation === undefined ? 'SURVIVED' : 'caught  '}  ${mutant.name} (${mutant.breaks}), ${seconds} s${seen}`);
       } catch (error) {
         faults.push((error as Error).message);
       }

@@ -81,7 +81,7 @@ export class Dispatcher {
     else (this.#ready[lane.thread] as SharedLanes).push(lane);
   }
 
-  /** Gives every thread that wants some a frame of the oldest ready lanes. */
+  /** Gives every thread that wants some a frame of the ready lanes that are next. */
   dispatch(): void {
     for (const partition of this.#behind) this.release(partition);
     this.#feedAll();
