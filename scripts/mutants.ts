@@ -77,7 +77,9 @@ await Promise.all(
         const seconds = Math.round((performance.now() - began) / 1_000);
         if (violation === undefined) survived += 1;
         const seen = violation === undefined ? '' : `\n          seen as: ${violation.slice(0, 100)}`;
-        console.log(`${violation === undefined ? 'SURVIVED' : 'caught  '}  ${mutant.name} (${mutant.breaks}), ${seconds} s${seen}`);
+        console.log(
+          `${violation === undefined ? 'SURVIVED' : 'caught  '}  ${mutant.name} (${mutant.breaks}), ${seconds} s${seen}`,
+        );
       } catch (error) {
         faults.push((error as Error).message);
       }
