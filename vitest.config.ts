@@ -5,8 +5,8 @@ const pool = 'forks';
 
 export default defineConfig({
   test: {
-    // Most of them wait for a broker most of the time.
-    maxWorkers: 2,
+    // More than there are CPUs: most of them wait for a broker most of the time.
+    maxWorkers: 3,
     projects: [
       {
         test: {
