@@ -26,8 +26,8 @@ const SEEDS = 8_000;
 /** A mutant may turn in circles; that is noticed as well. */
 const HANGS_MS = 300_000;
 
-/** What the simulator said: the first violation, or `undefined` where it saw nothing. */
-async function violationOf({ name, changes }: Mutant): Promise<string | undefined> {
+/** What the simulator said: the seed and its first violation, or `undefined` where it saw nothing. */
+async function violationOf({ name, changes, firstSeed = 1 }: Mutant): Promise<string | undefined> {
   const copy = join(packages, `.mutant-${name}`);
   await rm(copy, { recursive: true, force: true });
   try {
@@ -44,7 +44,7 @@ async function violationOf({ name, changes }: Mutant): Promise<string | undefine
         source.replace(find, () => replace),
       );
     }
-    const arguments_ = ['--seeds', String(SEEDS), '--processes', '1', '--failures', '1'];
+    const arguments_ = ['--first', String(firstSeed), '--seeds', String(SEEDS), '--processes', '1', '--failures', '1'];
     const run = spawn(process.execPath, ['--import', 'tsx', join(copy, 'sim', 'run.ts'), ...arguments_], {
       stdio: ['ignore', 'ignore', 'pipe'],
       timeout: HANGS_MS,
@@ -54,7 +54,9 @@ async function violationOf({ name, changes }: Mutant): Promise<string | undefine
     const code = await new Promise<number | null>((resolve) => run.on('close', resolve));
     if (code === null && run.killed) return 'it does not end';
     if (code !== 0 && code !== 3) throw new Error(`mutant ${name} does not even run (exit code ${code}): ${errors}`);
-    return code === 3 ? (/^ {2}- (.*)$/m.exec(errors)?.[1] ?? 'it does not say what') : undefined;
+    if (code === 0) return undefined;
+    const [, seed, violation] = /^seed (\d+) failed .*\n {2}- (.*)$/m.exec(errors) ?? [];
+    return `seed ${seed}: ${violation}`;
   } finally {
     await rm(copy, { recursive: true, force: true });
   }

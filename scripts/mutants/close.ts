@@ -32,6 +32,7 @@ export const CLOSE: readonly Mutant[] = [
   {
     name: 'failed-start-left-as-it-was',
     breaks: 'a start that fails frees everything',
+    firstSeed: 777,
     changes: [['consumer.ts', 'await this.#shutDown(undefined, asFatal(error));', '']],
   },
   {

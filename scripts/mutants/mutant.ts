@@ -7,4 +7,6 @@ export interface Mutant {
   readonly breaks: string;
   /** File below packages/keylane/src, the words to find (exactly once), and what to put there. */
   readonly changes: readonly (readonly [file: string, find: string, replace: string])[];
+  /** The seed to begin with, where few show it: one that did, as `npm run mutants` says. Default 1. */
+  readonly firstSeed?: number;
 }
