@@ -56,7 +56,7 @@ async function violationOf({ name, changes, firstSeed = 1 }: Mutant): Promise<st
     if (code !== 0 && code !== 3) throw new Error(`mutant ${name} does not even run (exit code ${code}): ${errors}`);
     if (code === 0) return undefined;
     const [, seed, violation] = /^seed (\d+) failed .*\n {2}- (.*)$/m.exec(errors) ?? [];
-    return `seed ${seed}: ${violation}`;
+    return seed === undefined ? 'it does not say what' : `seed ${seed}: ${violation}`;
   } finally {
     await rm(copy, { recursive: true, force: true });
   }

@@ -37,12 +37,11 @@ export class SharedLanes {
   pop(choice: Choice, slots: number): Lane | undefined {
     if (choice !== 'oldest') this.#tellApart(slots);
     else if (this.#sizeApart === 0) return this.#mixed.pop();
-    const partition = this.#nextApart(choice === 'fair');
-    const lanes = partition && this.#apart.get(partition);
+    const lanes = this.#nextApart(choice === 'fair');
     if (lanes === undefined || this.#mixed.rank < lanes.rank) return this.#mixed.pop();
-    const lane = lanes.pop();
+    const lane = lanes.pop() as Lane;
     this.#sizeApart -= 1;
-    if (lanes.size === 0) this.#apart.delete(partition as LanePartition);
+    if (lanes.size === 0) this.#apart.delete(lane.partition);
     return lane;
   }
 
@@ -58,13 +57,13 @@ export class SharedLanes {
     }
   }
 
-  #nextApart(fair: boolean): LanePartition | undefined {
-    let next: LanePartition | undefined;
+  #nextApart(fair: boolean): ReadyLanes | undefined {
+    let next: ReadyLanes | undefined;
     let [fewest, rank] = [Infinity, Infinity];
     for (const [partition, lanes] of this.#apart) {
       const inFlight = fair ? partition.inFlight : 0;
       if (inFlight > fewest || (inFlight === fewest && lanes.rank >= rank)) continue;
-      [next, fewest, rank] = [partition, inFlight, lanes.rank];
+      [next, fewest, rank] = [lanes, inFlight, lanes.rank];
     }
     return next;
   }
