@@ -2,7 +2,7 @@
  * The benchmarks' command line: picks a broker, runs scenarios, prints tables, writes results.
  */
 import { connectCluster, startEmbeddedBroker } from '@keylane/testing';
-import { Argument, Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { KAFKA_VERSION, type KafkaBroker, startKafka, whyNoKafka } from '../../scripts/kafka.ts';
 import { Bench, type Scenario, type Size } from './bench.ts';
 import { brokenPromises } from './judge.ts';
@@ -45,7 +45,7 @@ const program = new Command('npm run bench --')
   .description('Measures Keylane beside its peers, all of them really running, in turns.')
   .addArgument(new Argument('<scenario>', 'what to measure').choices(Object.keys(SCENARIOS)))
   .option('--quick', 'small sizes: a scenario within about a minute (the default)')
-  .option('--full', 'the sizes of bench/README.md, and more runs')
+  .addOption(new Option('--full', 'the sizes of bench/README.md, and more runs').conflicts('quick'))
   .option('--runs <count>', 'runs of each variant; default 3, and 5 with --full', count)
   .option('--records <count>', 'records to consume (scenario soak)', count)
   .option('--json', 'print one JSON document on standard output', false)

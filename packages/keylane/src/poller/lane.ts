@@ -69,6 +69,7 @@ export class Lane {
   tail: Delivery | undefined = undefined;
   /** Where it stands among the ready lanes; kept by those. */
   rank = 0;
+  place = 0;
   /** Counts it while its segment is in flight, where it was given a slot that is counted. */
   #count: LaneCount | undefined = undefined;
 

@@ -72,6 +72,22 @@ describe('SharedLanes', () => {
     expect(ageOf(lanes.pop('oldest', SLOTS))).toBe(first === 10 ? 11 : 10);
   });
 
+  test('fair: among many partitions each comes about as often, and none with much in flight before the others', () => {
+    const partitions = Array.from({ length: 100 }, () => stubPartition());
+    const [busy, ...others] = partitions as [LanePartition, ...LanePartition[]];
+    busy.inFlight = 50;
+    const lanes = new SharedLanes();
+    let age = 0;
+    for (let round = 0; round < 20; round += 1) for (const one of partitions) lanes.push(laneOf(one, age++));
+    for (let left = 10 * others.length; left > 0; left -= 1) {
+      const lane = lanes.pop('fair', SLOTS) as Lane;
+      lane.partition.inFlight += 1;
+    }
+    expect(busy.inFlight).toBe(50);
+    const shares = others.map(({ inFlight }) => inFlight);
+    expect([Math.min(...shares) >= 8, Math.max(...shares) <= 12]).toEqual([true, true]);
+  });
+
   test('what was told apart by partition still goes by age once handlers are quick', () => {
     const { lanes, slow, fast } = filled();
     slow.inFlight = 1;

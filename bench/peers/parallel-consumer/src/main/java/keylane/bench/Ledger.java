@@ -15,10 +15,9 @@ final class Ledger {
   /** Only with times: the most handlers that ran at once. */
   final AtomicInteger runningMax = new AtomicInteger();
 
-  /** Only with times, by record, in milliseconds: when it was due, began and ended; zeros where it did not. */
-  final double[] dueMs;
-
+  /** Only with times, by record, in milliseconds: when it began and ended; zeros where it did not. */
   final double[] beganMs;
+
   final double[] endedMs;
 
   /** Only with times, by record. */
@@ -39,7 +38,6 @@ final class Ledger {
     ended = new AtomicIntegerArray(job.keys());
     seen = new AtomicIntegerArray(job.records());
     int timed = times ? job.records() : 0;
-    dueMs = new double[timed];
     beganMs = new double[timed];
     endedMs = new double[timed];
     keys = new int[timed];
@@ -48,7 +46,6 @@ final class Ledger {
   void begin(BenchRecord record) {
     if (record.sequence() > ended.get(record.key())) outOfOrder.incrementAndGet();
     if (!times) return;
-    dueMs[record.index()] = record.dueMs();
     beganMs[record.index()] = monotonicMs();
     keys[record.index()] = record.key();
     runningMax.accumulateAndGet(running.incrementAndGet(), Math::max);
@@ -68,7 +65,6 @@ final class Ledger {
     return completed.incrementAndGet();
   }
 
-  /** The machine's monotonic clock: on Linux the one of {@code monotonicMs} in bench/workload/record.ts. */
   private static double monotonicMs() {
     return System.nanoTime() / 1e6;
   }
