@@ -32,6 +32,8 @@ export type Frame = Omit<Extract<ToThread, { type: 'frame' }>, 'type'>;
 export class FrameWriter {
   /** Topic names the thread was told, and their place in its table. */
   readonly #topics: Map<string, number> = new Map();
+  /** Mostly that of the segment before. */
+  #lastTopic = { name: '', index: -1 };
   readonly #ring: FrameRing;
 
   constructor(ring: FrameRing) {
@@ -115,13 +117,15 @@ export class FrameWriter {
     return errors.length === 0 ? { frame, topics } : { frame, topics, errors };
   }
 
-  #topicIndex(topic: string, added: string[]): number {
-    let index = this.#topics.get(topic);
+  #topicIndex(name: string, added: string[]): number {
+    if (name === this.#lastTopic.name) return this.#lastTopic.index;
+    let index = this.#topics.get(name);
     if (index === undefined) {
       index = this.#topics.size;
-      this.#topics.set(topic, index);
-      added.push(topic);
+      this.#topics.set(name, index);
+      added.push(name);
     }
+    this.#lastTopic = { name, index };
     return index;
   }
 }

@@ -37,17 +37,18 @@ export class ThreadLoad implements ThreadLoadView {
   readonly #concurrency: number;
   readonly #aheadMs: number;
 
+  // What follows from the above.
+
+  /** More handlers at once than this would only wait for the thread's CPU. */
+  slots = 0;
+  #segmentRecords = 0;
+  #aheadRecords = 0;
+
   /** @param aheadMs work to have waiting, in time; 0 where handing over takes none */
   constructor(concurrency: number, aheadMs: number = AHEAD_MS) {
     this.#concurrency = concurrency;
     this.#aheadMs = aheadMs;
-  }
-
-  /** More handlers at once than this would only wait for the thread's CPU. */
-  get slots(): number {
-    if (!this.#open) return 0;
-    if (this.#activeMs === 0) return this.#concurrency;
-    return Math.max(1, Math.min(this.#concurrency, Math.ceil(this.#serviceMs / this.#activeMs)));
+    this.#reckon();
   }
 
   get freeSlots(): number {
@@ -55,8 +56,7 @@ export class ThreadLoad implements ThreadLoadView {
   }
 
   get hungry(): boolean {
-    const { slots } = this;
-    return this.lanes < slots || this.records < slots + this.#aheadRecords() / 2;
+    return this.lanes < this.slots || this.records < this.slots + this.#aheadRecords / 2;
   }
 
   get slow(): boolean {
@@ -64,10 +64,8 @@ export class ThreadLoad implements ThreadLoadView {
   }
 
   segmentRoom(): number {
-    const longest = Math.max(1, Math.min(SEGMENT_RECORDS_MAX, Math.floor(SEGMENT_MS / this.#serviceMs)));
-    const { slots } = this;
-    if (this.lanes < slots) return longest;
-    return Math.max(0, Math.min(longest, slots + this.#aheadRecords() - this.records));
+    if (this.lanes < this.slots) return this.#segmentRecords;
+    return Math.max(0, Math.min(this.#segmentRecords, this.slots + this.#aheadRecords - this.records));
   }
 
   add(records: number): void {
@@ -83,6 +81,7 @@ export class ThreadLoad implements ThreadLoadView {
     this.#serviceMs += (serviceMs / records - this.#serviceMs) * weight;
     this.#computedMs += activeMs;
     if (this.#computedMs > COLD_MS) this.#activeMs += (activeMs / records - this.#activeMs) * weight;
+    this.#reckon();
   }
 
   /** The thread was lost, and with it everything given: nothing more until `reopen`. */
@@ -90,14 +89,24 @@ export class ThreadLoad implements ThreadLoadView {
     this.lanes = 0;
     this.records = 0;
     this.#open = false;
+    this.#reckon();
   }
 
   reopen(): void {
     this.#open = true;
+    this.#reckon();
   }
 
-  /** By what its slots could do, not by what they did: slots that stood empty are no reason to send less. */
-  #aheadRecords(): number {
-    return Math.min(AHEAD_RECORDS_MAX, Math.floor((this.#aheadMs * this.slots) / this.#serviceMs));
+  #reckon(): void {
+    this.slots = this.#usefulSlots();
+    this.#segmentRecords = Math.max(1, Math.min(SEGMENT_RECORDS_MAX, Math.floor(SEGMENT_MS / this.#serviceMs)));
+    // By what its slots could do, not by what they did: slots that stood empty are no reason to send less.
+    this.#aheadRecords = Math.min(AHEAD_RECORDS_MAX, Math.floor((this.#aheadMs * this.slots) / this.#serviceMs));
+  }
+
+  #usefulSlots(): number {
+    if (!this.#open) return 0;
+    if (this.#activeMs === 0) return this.#concurrency;
+    return Math.max(1, Math.min(this.#concurrency, Math.ceil(this.#serviceMs / this.#activeMs)));
   }
 }

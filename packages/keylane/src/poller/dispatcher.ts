@@ -125,12 +125,8 @@ export class Dispatcher {
     for (let room = this.#roomOf(load); room > 0; room = this.#roomOf(load)) {
       const from = source(thread);
       if (from === undefined) break;
-      const choice = this.#choice(load, slots);
-      const lane = this.#next(from, choice, slots);
-      if (lane === undefined) continue;
-      const count = lane.partition.admits(lane, Math.min(lane.length, room));
-      this.#take(lane, count, load, choice === 'urgent' ? this.#urgent : undefined);
-      frame.push(lane);
+      const lane = this.#takeNext(from, load, room, slots);
+      if (lane !== undefined) frame.push(lane);
     }
     if (frame.length > 0) thread.send(frame);
   }
@@ -172,13 +168,22 @@ export class Dispatcher {
     this.#handOut.onHandedOut(lane);
   }
 
-  /** The next of a thread's own lanes that may be handed out; those that may not are given to their partitions. */
-  #next(thread: number, choice: Choice, slots: number): Lane | undefined {
-    const lanes = this.#ready[thread] as SharedLanes;
+  /**
+   * Takes as many records as there is room for of the next of a thread's own lanes that may be handed out; those that
+   * may not are given to their partitions.
+   */
+  #takeNext(from: number, load: ThreadLoadView, room: number, slots: number): Lane | undefined {
+    const lanes = this.#ready[from] as SharedLanes;
+    const choice = this.#choice(load, slots);
     for (let lane = lanes.pop(choice, slots); lane !== undefined; lane = lanes.pop(choice, slots)) {
-      if (!lane.partition.handsOut || lane.partition.admits(lane, 1) === 0) this.#hold(lane);
+      const { partition } = lane;
+      const count = partition.handsOut ? partition.admits(lane, Math.min(lane.length, room)) : 0;
+      if (count === 0) this.#hold(lane);
       else if (lane.mustFollow) this.#follow(lane);
-      else return lane;
+      else {
+        this.#take(lane, count, load, choice === 'urgent' ? this.#urgent : undefined);
+        return lane;
+      }
     }
     return undefined;
   }

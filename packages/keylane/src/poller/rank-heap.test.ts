@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RankHeap, type Ranked } from './rank-heap.ts';
+import { type Ranked, RankHeap } from './rank-heap.ts';
 
 const item = (rank: number): Ranked => ({ rank, place: -1 });
 

@@ -27,14 +27,14 @@ describe('Reporter', () => {
     expect(reports).toHaveLength(1);
   });
 
-  test('after a millisecond of work it does not wait for the turn to end', async () => {
+  test('what is a millisecond old does not wait for the turn to end', async () => {
     const { reporter, reports } = reporterOf();
     reporter.completed(1, 0.5, 0.5);
-    reporter.completed(1, 0.4, 0.9);
+    reporter.completed(1, 0.4, 1.4);
     expect(reports).toEqual([]);
-    reporter.completed(1, 0.1, 1);
+    reporter.completed(1, 0.1, 1.5);
     expect(completedOf(reports)).toEqual([[1, 3]]);
-    reporter.completed(1, 0.5, 1.5);
+    reporter.completed(1, 0.5, 2);
     expect(reports).toHaveLength(1);
     await turn();
     expect(completedOf(reports)).toEqual([
@@ -43,19 +43,32 @@ describe('Reporter', () => {
     ]);
   });
 
+  test('the first after an idle time waits for the others of its frame', async () => {
+    const { reporter, reports } = reporterOf();
+    reporter.completed(1, 0.5, 0.5);
+    await turn();
+    for (const laneId of [2, 3, 4]) reporter.completed(laneId, 0.1, 1_000);
+    await turn();
+    expect(completedOf(reports)).toEqual([
+      [1, 1],
+      [2, 1, 3, 1, 4, 1],
+    ]);
+  });
+
   test('a report sent early takes the place of the one that was due at the end of the turn', async () => {
     const { reporter, reports } = reporterOf();
     reporter.completed(1, 0.5, 0.5);
-    reporter.completed(1, 0.5, 1);
+    reporter.completed(1, 0.5, 1.5);
     await turn();
     expect(completedOf(reports)).toEqual([[1, 2]]);
   });
 
-  test('a failure tells its lane and its error, and what is told once is not told again', () => {
+  test('a failure tells its lane and its error, and what is told once is not told again', async () => {
     const { reporter, reports } = reporterOf();
     reporter.completed(4, 0.1, 0.1);
-    reporter.failed({ laneId: 4, error: toWireError(new RangeError('too far')), stage: 'handle' }, 0.9, 1);
+    reporter.failed({ laneId: 4, error: toWireError(new RangeError('too far')), stage: 'handle' }, 0.9, 1.1);
     reporter.completed(5, 1, 3);
+    await turn();
     expect(completedOf(reports)).toEqual([
       [4, 1],
       [5, 1],
@@ -66,25 +79,28 @@ describe('Reporter', () => {
     ]);
   });
 
-  test('a report can travel: it is plain data, whatever was thrown', () => {
+  test('a report can travel: it is plain data, whatever was thrown', async () => {
     const { reporter, reports } = reporterOf();
     reporter.failed(
       { laneId: 1, error: toWireError({ toJSON: () => undefined, call: () => undefined }), stage: 'handle' },
       1,
       1,
     );
+    await turn();
+    expect(reports).toHaveLength(1);
     expect(structuredClone(reports)).toEqual(reports);
   });
 
-  test('service is the sum of what records took, also those that ran side by side', () => {
+  test('service is the sum of what records took, also those that ran side by side', async () => {
     const { reporter, reports } = reporterOf();
     reporter.completed(1, 5, 15);
     reporter.completed(2, 6, 16);
     reporter.failed({ laneId: 3, error: toWireError(new Error('no')), stage: 'handle' }, 3, 23);
-    expect(reports.map(({ serviceMs }) => serviceMs)).toEqual([5, 6, 3]);
+    await turn();
+    expect(reports.map(({ serviceMs }) => serviceMs)).toEqual([11, 3]);
   });
 
-  test('active is what the thread computed since the report before', () => {
+  test('active is what the thread computed since the report before', async () => {
     const utilization = vi.spyOn(performance, 'eventLoopUtilization');
     const activeSoFar = (active: number) => utilization.mockReturnValue({ active, idle: 1_000, utilization: 0 });
     activeSoFar(40);
@@ -92,6 +108,7 @@ describe('Reporter', () => {
     for (const [index, active] of [47, 47, 50].entries()) {
       activeSoFar(active);
       reporter.completed(1, 1, index * 10 + 5);
+      await turn();
     }
     expect(reports.map(({ activeMs }) => activeMs)).toEqual([7, 0, 3]);
   });

@@ -1,6 +1,6 @@
 /**
- * Gathers what became of records and tells the poller: once per turn of the event loop, or after a millisecond of
- * synchronous work, so that a CPU-bound handler reports progress before its frame ends. Runs in handler threads.
+ * Gathers what became of records and tells the poller: once per turn of the event loop, or when the first of it is a
+ * millisecond old, so that a CPU-bound handler reports progress before its frame ends. Runs in handler threads.
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { FailedRecord, Report } from '../wire/messages.ts';
@@ -12,7 +12,8 @@ export class Reporter {
   #failed: FailedRecord[] = [];
   #dropped: number[] = [];
   #serviceMs = 0;
-  #reportedAt = 0;
+  /** When the first of it happened. */
+  #since = 0;
   #utilization: EventLoopUtilization = performance.eventLoopUtilization();
   #scheduled: NodeJS.Immediate | undefined = undefined;
   readonly #send: (report: Report) => void;
@@ -42,14 +43,15 @@ export class Reporter {
 
   #settled(serviceMs: number, now: number): void {
     this.#serviceMs += serviceMs;
-    if (now - this.#reportedAt >= REPORT_AFTER_MS) this.#flush(now);
-    else this.#scheduled ??= setImmediate(() => this.#flush(performance.now()));
+    if (this.#scheduled === undefined) {
+      this.#since = now;
+      this.#scheduled = setImmediate(() => this.#flush());
+    } else if (now - this.#since >= REPORT_AFTER_MS) this.#flush();
   }
 
-  #flush(now: number): void {
-    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
+  #flush(): void {
+    clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
-    this.#reportedAt = now;
     const utilization = performance.eventLoopUtilization();
     const activeMs = utilization.active - this.#utilization.active;
     this.#utilization = utilization;
