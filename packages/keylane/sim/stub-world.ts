@@ -111,7 +111,10 @@ class StubClient implements Client {
   }
 
   commit(offsets: readonly CommittedOffset[]): void {
-    this.#faults.do('commit', () => this.#answers.push(...offsets));
+    this.#faults.do('commit', () => {
+      this.#answers.push(...offsets);
+      this.#clock.after(1, () => this.listener?.onRecordsAvailable());
+    });
   }
 
   disconnect(): Promise<void> {

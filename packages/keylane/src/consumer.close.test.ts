@@ -64,7 +64,9 @@ describe('a close, each step of which may fail', () => {
     const { consumer, warnings: told } = await runningIn(world);
     await world.consume(0, 1, 2);
     world.faults[call] = fault;
-    const { tookMs, cause } = await closeOf(world, consumer);
+    const closed = closeOf(world, consumer);
+    world.client.listener?.onRecordsAvailable();
+    const { tookMs, cause } = await closed;
     expect(tookMs).toBeLessThanOrEqual(DRAIN_MS + REST_MS);
     expect([cause, consumer.state]).toEqual(fails ? [faultOf(call), 'failed'] : [undefined, 'closed']);
     expect(told).toEqual(warnings);

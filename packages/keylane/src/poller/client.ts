@@ -64,7 +64,7 @@ export interface PartitionStatistics extends TopicPartition {
 
 /** What the client tells its owner, always from the event loop of the poller's thread and never within a call. */
 export interface ClientListener {
-  /** There may be records to consume. */
+  /** There are records to consume, and there were none. */
   onRecordsAvailable(): void;
   /** The group gave us these; nothing flows before `assign` answers. May be empty. */
   onAssigned(partitions: readonly TopicPartition[]): void;

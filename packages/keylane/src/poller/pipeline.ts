@@ -262,7 +262,7 @@ export class Pipeline {
     this.#pauses.onSettled();
     this.assignment.onSettled();
     this.#committer.onCompleted(this.settle.completed);
-    this.#poller.poll();
+    this.#poller.onSettled();
     this.#watchWaiting();
   }
 

@@ -77,23 +77,47 @@ async function polling(outside?: Outside): Promise<TestPoller> {
   return over;
 }
 
+const recordsOf = (count: number) => Array.from({ length: count }, (_, offset) => recordOf({ offset }));
+
 const end = (partition: number, offset: number) => ({ topic: 't', partition, offset });
 
 describe('Poller', () => {
   test('the next call goes out before what the last one brought is taken in', async () => {
     const over = await polling();
-    over.bring([recordOf({ offset: 5 }), recordOf({ offset: 6 })]);
-    expect(over.takeLog()).toEqual(['consume 100', 'record t[0]@5', 'record t[0]@6']);
+    over.bring(recordsOf(100));
+    expect(over.takeLog().slice(0, 2)).toEqual(['consume 100', 'record t[0]@0']);
+    expect(over.takeLog()).toEqual([]);
   });
 
   test.each([
-    { name: 'nothing came', announced: false, asks: [] },
-    { name: 'nothing came, and more was announced meanwhile', announced: true, asks: ['consume 100'] },
-  ])('where $name', async ({ announced, asks }) => {
+    { name: 'nothing came', records: 0, announced: false, asks: 0 },
+    { name: 'nothing came, and more was announced meanwhile', records: 0, announced: true, asks: 1 },
+    { name: 'fewer than asked for: there were no more', records: 99, announced: false, asks: 0 },
+    { name: 'fewer than asked for, and more was announced meanwhile', records: 99, announced: true, asks: 1 },
+    { name: 'all that were asked for', records: 100, announced: false, asks: 1 },
+  ])('asks again $asks times where $name', async ({ records, announced, asks }) => {
     const over = await polling();
     if (announced) over.poller.poll();
+    over.bring(recordsOf(records));
+    expect(over.takeLog().filter((line) => line.startsWith('consume'))).toHaveLength(asks);
+    expect(over.underWay).toBe(asks > 0);
+  });
+
+  test('outcomes have it ask only where there was no room', async () => {
+    const over = await polling();
     over.bring();
-    expect([over.takeLog(), over.underWay]).toEqual([asks, announced]);
+    over.poller.onSettled();
+    expect(over.underWay).toBe(false);
+    over.over.budget.records = 1_000;
+    over.poller.poll();
+    over.poller.onSettled();
+    expect(over.underWay).toBe(false);
+    over.over.budget.records = 900;
+    over.poller.onSettled();
+    expect(over.underWay).toBe(true);
+    over.poller.onSettled();
+    over.bring();
+    expect(over.takeLog()).toEqual(['consume 100']);
   });
 
   test('ends are taken after the records of their call', async () => {

@@ -38,8 +38,12 @@ export interface PollerParts {
 export class Poller {
   #running = false;
   #underWay = false;
-  /** Records were announced while a call was under way, so an empty answer does not mean there are none. */
+  /** What the call under way, or the last one, was asked for: fewer than that were all there were. */
+  #asked = 0;
+  /** Records were announced while a call was under way, so too few do not mean that there are no more. */
   #announced = false;
+  /** There was no room to ask for any. */
+  #lacksRoom = false;
   #fullSince: number | undefined = undefined;
   #ticker: Timer | undefined = undefined;
   #stopped: (() => void) | undefined = undefined;
@@ -66,10 +70,15 @@ export class Poller {
     if (this.#underWay) await new Promise<void>((resolve) => (this.#stopped = resolve));
   }
 
-  /** Consumes if there is room and no call is under way. */
+  /** There may be records: consumes them if there is room and no call is under way. */
   poll(): void {
     if (this.#underWay) this.#announced = true;
     else this.#ask(0);
+  }
+
+  /** Outcomes came in: there may be room. Asking for what was not announced would cost a call for nothing. */
+  onSettled(): void {
+    if (this.#lacksRoom && !this.#underWay) this.#ask(0);
   }
 
   /**
@@ -90,7 +99,8 @@ export class Poller {
 
   #ask(expected: number): void {
     const room = this.#parts.budget.room(expected);
-    if (room === 0) return;
+    this.#lacksRoom = room === 0;
+    if (this.#lacksRoom) return;
     this.#fullSince = undefined;
     this.#consume(room);
   }
@@ -112,6 +122,7 @@ export class Poller {
   #consume(recordsMax: number): void {
     if (!this.#running || this.#holds > 0) return;
     this.#announced = false;
+    this.#asked = recordsMax;
     this.#parts.client.consume(recordsMax, this.#onConsumed);
     // Only now: a call that throws is not under way, and nobody may wait for its end.
     this.#underWay = true;
@@ -122,7 +133,7 @@ export class Poller {
     this.#stopped?.();
     if (error !== undefined) this.#parts.onError(error);
     // The next call goes out before this answer is worked through: the client fetches while we register.
-    if (records.length > 0 || this.#announced) this.#ask(records.length);
+    if (records.length >= this.#asked || this.#announced) this.#ask(records.length);
     try {
       this.#take(records, ends);
     } finally {
