@@ -7,7 +7,7 @@ import { median } from '../workload/median.ts';
 import { type BenchRecord, writeRecord } from '../workload/record.ts';
 import { calibrate } from './calibrate.ts';
 import type { Progress } from './progress.ts';
-import { runPeer } from './run-peer.ts';
+import { type RunOptions, runPeer } from './run-peer.ts';
 
 /** Numbers by name that one run of a variant came to; `null` for what could not be measured. */
 export type Measures = Readonly<Record<string, number | null>>;
@@ -228,8 +228,8 @@ export class Bench {
   }
 
   /** Runs a peer of `bench/peers` to its end. */
-  peer(name: string, job: Job): Promise<PeerResult> {
-    return runPeer(name, job);
+  peer(name: string, job: Job, options?: RunOptions): Promise<PeerResult> {
+    return runPeer(name, job, options);
   }
 
   /** Runs all variants in turn, again and again, and adds up what came of each. */

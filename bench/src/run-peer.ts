@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly onReady?: () => void;
   /** Ends the process where it is; the run rejects. */
   readonly signal?: AbortSignal;
+  /** Variables of its environment, beside those of this process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export function runPeer(peer: string, job: Job, options?: RunOptions): Promise<PeerResult> {
@@ -34,12 +36,13 @@ export function runPeer(peer: string, job: Job, options?: RunOptions): Promise<P
 export async function runProgram<Result>(
   peer: string,
   task: unknown,
-  { onReady, signal: stop }: RunOptions = {},
+  { onReady, signal: stop, env }: RunOptions = {},
 ): Promise<Result> {
   const [command, ...args] = await commandOf(peer);
   const child = spawn(command, [...args, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: stop,
+    env: { ...process.env, ...env },
   });
   const errors: string[] = [];
   let last = '';

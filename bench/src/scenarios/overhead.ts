@@ -15,12 +15,15 @@ import {
   valueIn,
 } from '../bench.ts';
 import { whyNoJavaPeer } from '../java-peer.ts';
+import { jemalloc } from '../jemalloc.ts';
 import { whyNoNewerNode } from '../newer-node.ts';
 
 const RAW = 'raw client, consume(1000)';
 const TUNED = 'raw client, with our fetch settings';
 const ONE = 'Keylane, 1 thread';
 const TWO = 'Keylane, 2 threads';
+const RAW_JEMALLOC = 'raw client, with our fetch settings and jemalloc';
+const ONE_JEMALLOC = 'Keylane, 1 thread, with jemalloc';
 const UNSAFE = 'unsafe: loses records (commits what it polled)';
 const EACH_BATCH = 'KafkaJS-style eachBatch';
 const EACH_MESSAGE = 'KafkaJS-style eachMessage';
@@ -36,6 +39,7 @@ const FETCH = {
   'queued.max.messages.kbytes': 32_768,
   'queued.min.messages': 10_000,
   'fetch.queue.backoff.ms': 50,
+  'max.partition.fetch.bytes': 262_144,
 };
 
 const RECORD_BYTES = 100;
@@ -67,6 +71,7 @@ const JAVA_TARGETS: readonly Target[] = [
 
 /** Why peers that need what is not everywhere are left out, or `undefined` where they run. */
 interface LeftOut {
+  readonly jemalloc: string | undefined;
   readonly java: string | undefined;
   readonly platformatic: string | undefined;
 }
@@ -84,7 +89,11 @@ export const overhead: Scenario = {
       large: await topicOf(bench, bench.sized(600_000, 2_000_000)),
       small: await topicOf(bench, bench.sized(100_000, 300_000)),
     };
-    const leftOut: LeftOut = { java: await whyNoJavaPeer(bench), platformatic: await whyNoNewerNode() };
+    const leftOut: LeftOut = {
+      jemalloc: jemalloc() === undefined ? 'is not installed' : undefined,
+      java: await whyNoJavaPeer(bench),
+      platformatic: await whyNoNewerNode(),
+    };
     const rows = await bench.inTurns(variantsOf(bench, topics, leftOut));
     return {
       rows,
@@ -98,7 +107,8 @@ export const overhead: Scenario = {
         better: 'more',
       },
       notes: [
-        `The first four rows and the unsafe one: ${topics.large.records} records; the slower ones: ${topics.small.records}.`,
+        `Rows of the raw client and of Keylane, and the unsafe one: ${topics.large.records} records; the slower ones: ${topics.small.records}.`,
+        ...(leftOut.jemalloc === undefined ? [] : [`Left out: jemalloc ${leftOut.jemalloc}.`]),
         ...(leftOut.platformatic === undefined ? [] : [`Left out: ${PLATFORMATIC} ${leftOut.platformatic}.`]),
         ...(leftOut.java === undefined ? [] : [`Left out: Parallel Consumer (Java) ${leftOut.java}.`]),
       ],
@@ -112,11 +122,17 @@ function topicOf(bench: Bench, records: number): Promise<Topic> {
 }
 
 function variantsOf(bench: Bench, { large, small }: Topics, leftOut: LeftOut): Variant[] {
-  const variant = (name: string, peer: string, topic: Topic, more: Partial<Job> = {}): Variant => ({
+  const variant = (
+    name: string,
+    peer: string,
+    topic: Topic,
+    more: Partial<Job> = {},
+    env?: NodeJS.ProcessEnv,
+  ): Variant => ({
     name,
     run: async () => {
       const job = bench.job(topic, { warmUpRecords: topic.records * WARM_UP_SHARE, ...more });
-      return measuresOf(await bench.peer(peer, job));
+      return measuresOf(await bench.peer(peer, job, env && { env }));
     },
   });
   return [
@@ -124,6 +140,12 @@ function variantsOf(bench: Bench, { large, small }: Topics, leftOut: LeftOut): V
     variant(TUNED, 'raw-client', large, { kafka: FETCH }),
     variant(ONE, 'keylane', large, { threads: 1 }),
     variant(TWO, 'keylane', large, { threads: 2 }),
+    ...(leftOut.jemalloc === undefined
+      ? [
+          variant(RAW_JEMALLOC, 'raw-client', large, { kafka: FETCH }, jemalloc()),
+          variant(ONE_JEMALLOC, 'keylane', large, { threads: 1 }, jemalloc()),
+        ]
+      : []),
     variant(UNSAFE, 'unsafe-commit', large),
     variant(EACH_BATCH, 'confluent-each-batch', small),
     variant(EACH_MESSAGE, 'confluent-each-message', small),
@@ -154,6 +176,10 @@ function ratiosOf(rows: readonly Row[], leftOut: LeftOut): Record<string, number
     ...(leftOut.java === undefined && {
       vsParallelConsumerKey: rate(ONE) / rate(PARALLEL_CONSUMER_KEY),
       vsParallelConsumerUnordered: rate(ONE) / rate(PARALLEL_CONSUMER_UNORDERED),
+    }),
+    ...(leftOut.jemalloc === undefined && {
+      withJemallocOverWithout: rate(ONE_JEMALLOC) / rate(ONE),
+      vsRawClientBothJemalloc: rate(ONE_JEMALLOC) / rate(RAW_JEMALLOC),
     }),
     frameworkUsPerRecord: valueIn(rows, ONE, 'mainUsPerRecord') - valueIn(rows, TUNED, 'mainUsPerRecord'),
   };

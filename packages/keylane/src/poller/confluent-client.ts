@@ -47,6 +47,7 @@ const DEFAULTS: KafkaOptions = {
   'queued.max.messages.kbytes': 32_768,
   'queued.min.messages': 10_000,
   'fetch.queue.backoff.ms': 50,
+  'max.partition.fetch.bytes': 262_144,
 };
 
 /** The consumer with what its type declarations leave out. */
