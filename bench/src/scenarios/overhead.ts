@@ -37,7 +37,7 @@ const PARALLEL_CONSUMER_UNORDERED = 'Parallel Consumer (Java), unordered';
 /** What Keylane sets at librdkafka (confluent-client.ts): the raw client gains by it as well. */
 const FETCH = {
   'queued.max.messages.kbytes': 32_768,
-  'queued.min.messages': 10_000,
+  'queued.min.messages': 30_000,
   'fetch.queue.backoff.ms': 50,
   'max.partition.fetch.bytes': 262_144,
 };

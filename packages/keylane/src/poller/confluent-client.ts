@@ -45,7 +45,7 @@ const DEFAULTS: KafkaOptions = {
   'partition.assignment.strategy': 'cooperative-sticky',
   'statistics.interval.ms': 5_000,
   'queued.max.messages.kbytes': 32_768,
-  'queued.min.messages': 10_000,
+  'queued.min.messages': 30_000,
   'fetch.queue.backoff.ms': 50,
   'max.partition.fetch.bytes': 262_144,
 };
