@@ -125,6 +125,8 @@ describe.skipIf(inject('kafka') === '')('a real broker', () => {
   });
 
   test.skipIf(inject('securedKafka') === '')('that refuses the password: startConsumer rejects', async () => {
+    // A broker that has just started answers its first client late: only then is 3 s enough to hear why.
+    await (await startConsumer({ ...secured('app-secret'), topics: ['t'], handler: () => undefined })).close();
     const error = await rejection({
       ...secured('wrong'),
       topics: ['t'],
