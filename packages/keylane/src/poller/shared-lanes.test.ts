@@ -72,13 +72,17 @@ describe('SharedLanes', () => {
     expect(ageOf(lanes.pop('oldest', SLOTS))).toBe(first === 10 ? 11 : 10);
   });
 
-  test('fair: among many partitions each comes about as often, and none with much in flight before the others', () => {
+  test.each([
+    { name: 'as old as each other', ageOf: (partition: number, round: number) => round * 100 + partition },
+    { name: 'each older than the next', ageOf: (partition: number, round: number) => partition * 100 + round },
+  ])('fair: of many partitions, $name, each comes about as often, and none with much in flight before', ({ ageOf }) => {
     const partitions = Array.from({ length: 100 }, () => stubPartition());
     const [busy, ...others] = partitions as [LanePartition, ...LanePartition[]];
     busy.inFlight = 50;
     const lanes = new SharedLanes();
-    let age = 0;
-    for (let round = 0; round < 20; round += 1) for (const one of partitions) lanes.push(laneOf(one, age++));
+    for (let round = 0; round < 20; round += 1) {
+      for (const [index, one] of partitions.entries()) lanes.push(laneOf(one, ageOf(index, round)));
+    }
     for (let left = 10 * others.length; left > 0; left -= 1) {
       const lane = lanes.pop('fair', SLOTS) as Lane;
       lane.partition.inFlight += 1;
