@@ -18,15 +18,10 @@ import {
   valueIn,
 } from '../bench.ts';
 import { busyNotes } from '../busy-machine.ts';
-import { type LoadSpec, latenessNotes, underLoad, WARM_UP_NOTE } from '../under-load.ts';
+import { latenessNotes, underLoad, WARM_UP_NOTE } from '../under-load.ts';
 
 const KEYS: KeySpec = { kind: 'zipf', keys: 10_000, exponent: 1, seed: 1 };
 const COMMON = { partitions: 8, bytes: 100, keys: KEYS };
-/**
- * Before all others, and not measured: under its first load of small requests the broker's compiler has much to do, and
- * whoever came first had three times the latency.
- */
-const WARM_UP: LoadSpec = { ...COMMON, records: 200_000, recordsPerSecond: 20_000 };
 /** Shares of capacity, in percent. */
 const LOADS = [20, 50, 80] as const;
 
@@ -45,8 +40,6 @@ export const latency: Scenario = {
   title: 'produce to done, at 20, 50 and 80 % of capacity',
   async run(bench: Bench): Promise<Findings> {
     const busy = busyNotes();
-    bench.progress.say('a load to warm the broker up');
-    await underLoad(bench, RAW.peer, WARM_UP, {});
     const capacities = await bench.inTurns(WAYS.map((way) => capacityOf(bench, way)));
     const capacity = (way: Way) => valueIn(capacities, capacityRow(way), 'rate');
     // The same records a second are the fairer comparison; a loop that cannot keep up with them has no latency.

@@ -1,6 +1,7 @@
 /**
  * What each way costs when the handler does nothing: 100-byte records, 8 partitions, 10,000 keys.
  */
+import { FETCH_DEFAULTS } from '../../../packages/keylane/src/poller/confluent-client.ts';
 import type { Job } from '../../workload/job.ts';
 import {
   type Bench,
@@ -15,8 +16,9 @@ import {
   valueIn,
 } from '../bench.ts';
 import { whyNoJavaPeer } from '../java-peer.ts';
-import { jemalloc } from '../jemalloc.ts';
+import { WITH_JEMALLOC, whyNoJemalloc } from '../jemalloc.ts';
 import { whyNoNewerNode } from '../newer-node.ts';
+import type { RunOptions } from '../run-peer.ts';
 
 const RAW = 'raw client, consume(1000)';
 const TUNED = 'raw client, with our fetch settings';
@@ -33,14 +35,6 @@ const PROCESSES = 'process per partition, 2 processes';
 const PISCINA_RUN = 'piscina.run per record, 1 thread';
 const PARALLEL_CONSUMER_KEY = 'Parallel Consumer (Java), key order';
 const PARALLEL_CONSUMER_UNORDERED = 'Parallel Consumer (Java), unordered';
-
-/** What Keylane sets at librdkafka (confluent-client.ts): the raw client gains by it as well. */
-const FETCH = {
-  'queued.max.messages.kbytes': 32_768,
-  'queued.min.messages': 30_000,
-  'fetch.queue.backoff.ms': 50,
-  'max.partition.fetch.bytes': 262_144,
-};
 
 const RECORD_BYTES = 100;
 const PARTITIONS = 8;
@@ -90,7 +84,7 @@ export const overhead: Scenario = {
       small: await topicOf(bench, bench.sized(100_000, 300_000)),
     };
     const leftOut: LeftOut = {
-      jemalloc: jemalloc() === undefined ? 'is not installed' : undefined,
+      jemalloc: whyNoJemalloc(),
       java: await whyNoJavaPeer(bench),
       platformatic: await whyNoNewerNode(),
     };
@@ -114,7 +108,7 @@ export const overhead: Scenario = {
         ...(leftOut.platformatic === undefined ? [] : [`Left out: ${PLATFORMATIC} ${leftOut.platformatic}.`]),
         ...(leftOut.java === undefined ? [] : [`Left out: Parallel Consumer (Java) ${leftOut.java}.`]),
       ],
-      promises: [ONE, TWO],
+      promises: [ONE, TWO, ...(leftOut.jemalloc === undefined ? [ONE_JEMALLOC] : [])],
     };
   },
 };
@@ -129,23 +123,23 @@ function variantsOf(bench: Bench, { large, small }: Topics, leftOut: LeftOut): V
     peer: string,
     topic: Topic,
     more: Partial<Job> = {},
-    env?: NodeJS.ProcessEnv,
+    options?: RunOptions,
   ): Variant => ({
     name,
     run: async () => {
       const job = bench.job(topic, { warmUpRecords: topic.records * WARM_UP_SHARE, ...more });
-      return measuresOf(await bench.peer(peer, job, env && { env }));
+      return measuresOf(await bench.peer(peer, job, options));
     },
   });
   return [
     variant(RAW, 'raw-client', large),
-    variant(TUNED, 'raw-client', large, { kafka: FETCH }),
+    variant(TUNED, 'raw-client', large, { kafka: FETCH_DEFAULTS }),
     variant(ONE, 'keylane', large, { threads: 1 }),
     variant(TWO, 'keylane', large, { threads: 2 }),
     ...(leftOut.jemalloc === undefined
       ? [
-          variant(RAW_JEMALLOC, 'raw-client', large, { kafka: FETCH }, jemalloc()),
-          variant(ONE_JEMALLOC, 'keylane', large, { threads: 1 }, jemalloc()),
+          variant(RAW_JEMALLOC, 'raw-client', large, { kafka: FETCH_DEFAULTS }, { env: WITH_JEMALLOC }),
+          variant(ONE_JEMALLOC, 'keylane', large, { threads: 1 }, { env: WITH_JEMALLOC }),
         ]
       : []),
     variant(UNSAFE, 'unsafe-commit', large),

@@ -40,14 +40,19 @@ const UNKNOWN_TOPIC_OR_PARTITION = 3;
 const COMMITTED_MS = 5_000;
 const SEEK_MS = 5_000;
 
-/** Ours unless the application says otherwise; docs/tuning.md has the reasons. */
-const DEFAULTS: KafkaOptions = {
-  'partition.assignment.strategy': 'cooperative-sticky',
-  'statistics.interval.ms': 5_000,
+/** Ours of fetching unless the application says otherwise; docs/tuning.md has the reasons. */
+export const FETCH_DEFAULTS: KafkaOptions = {
   'queued.max.messages.kbytes': 32_768,
   'queued.min.messages': 30_000,
   'fetch.queue.backoff.ms': 50,
   'max.partition.fetch.bytes': 262_144,
+};
+
+/** And of all else. */
+const DEFAULTS: KafkaOptions = {
+  'partition.assignment.strategy': 'cooperative-sticky',
+  'statistics.interval.ms': 5_000,
+  ...FETCH_DEFAULTS,
 };
 
 /** The consumer with what its type declarations leave out. */

@@ -10,12 +10,11 @@ export interface Ranked {
 }
 
 export class RankHeap<T extends Ranked> {
-  /** In the heap's own order: only that the first has the lowest rank can be told of it. */
-  readonly items: readonly T[];
   readonly #items: T[] = [];
 
-  constructor() {
-    this.items = this.#items;
+  /** In the heap's own order: only that the first has the lowest rank can be told of it. */
+  get items(): readonly T[] {
+    return this.#items;
   }
 
   get first(): T | undefined {

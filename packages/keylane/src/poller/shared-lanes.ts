@@ -6,7 +6,7 @@
  * - `urgent`: the lane that is furthest behind. That is the oldest, too, unless another one has so many records that
  *   they, one behind the other, would be done later.
  * - `fair`: the most urgent lane of the partition with the fewest records in flight. Where many partitions have lanes
- *   ready it is the fewest of some, others each time: as good as of all, and no more work.
+ *   ready it is the fewest of some, others each time, so that the work does not grow with them.
  *
  * See docs/adr/0011.
  */
