@@ -266,9 +266,13 @@ export class InvariantError extends KeylaneError {
   }
 }
 
-/** Throws an {@link InvariantError} unless `condition` holds. */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new InvariantError(message);
+/**
+ * Throws an {@link InvariantError} unless `condition` holds.
+ *
+ * @param found what there was instead, for the message: it is only made where it is needed
+ */
+export function assert(condition: boolean, message: string, found?: unknown): asserts condition {
+  if (!condition) throw new InvariantError(found === undefined ? message : `${message}: ${found}`);
 }
 
 /** What was thrown, as an Error. */

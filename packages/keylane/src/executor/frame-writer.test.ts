@@ -5,8 +5,9 @@ import { HandlerError } from '../errors.ts';
 import { type ClientRecord, toKafkaRecord } from '../poller/client.ts';
 import { Delivery } from '../poller/delivery.ts';
 import { Lane } from '../poller/lane.ts';
-import { type FramePlace, FrameRing } from '../wire/frame-ring.ts';
-import { readFrame, type Segment } from '../worker/frame-reader.ts';
+import { FRAME_RING_BYTES } from '../wire/frame.ts';
+import { Ring } from '../wire/ring.ts';
+import { readFrame, type Segment, takeFrame } from '../worker/frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 
 type Content = Partial<Omit<ClientRecord, 'topic' | 'partition'>> & {
@@ -47,12 +48,12 @@ function expectedOf(lane: Lane, laneId: number): Segment {
 class Wire {
   readonly topics: string[] = [];
   readonly writer: FrameWriter;
-  readonly #there: FrameRing;
+  readonly #there: Ring;
 
   constructor() {
-    const ring = new FrameRing();
+    const ring = new Ring(FRAME_RING_BYTES);
     this.writer = new FrameWriter(ring);
-    this.#there = new FrameRing(ring.buffer);
+    this.#there = new Ring(ring.buffer);
   }
 
   send(lanes: readonly Lane[], laneIds: readonly number[] = lanes.map((_, id) => id)): Segment[] {
@@ -60,7 +61,7 @@ class Wire {
     const transfer = message.frame instanceof ArrayBuffer ? [message.frame] : [];
     const { frame, topics, errors } = structuredClone(message, { transfer });
     this.topics.push(...topics);
-    return readFrame(frame instanceof ArrayBuffer ? frame : this.#there.take(frame), this.topics, errors);
+    return readFrame(frame instanceof ArrayBuffer ? frame : takeFrame(this.#there, frame), this.topics, errors);
   }
 }
 
@@ -196,9 +197,9 @@ describe('a frame', () => {
 
   test('reading copies nothing: keys and values are views into the frame', () => {
     const lane = laneOf('t', 0, [{ key: Buffer.from('k'), value: Buffer.from('v') }]);
-    const ring = new FrameRing();
+    const ring = new Ring(FRAME_RING_BYTES);
     const { frame } = new FrameWriter(ring).write([lane], [0]);
-    const buffer = ring.take(frame as FramePlace);
+    const buffer = takeFrame(new Ring(ring.buffer), frame as number);
     const record = readFrame(buffer, ['t'])[0]?.records[0]?.record;
     expect([record?.key?.buffer, record?.value?.buffer]).toEqual([buffer, buffer]);
     expect(record?.key?.buffer).toBe(buffer);

@@ -9,7 +9,6 @@ import { headersOf } from '../poller/client.ts';
 import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
 import {
-  aligned,
   frameParts,
   HEADER_LENGTH_BYTES,
   NULL_LENGTH,
@@ -18,25 +17,25 @@ import {
   SEGMENT_INTS,
   TIME_FLOATS,
 } from '../wire/frame.ts';
-import type { FrameRing } from '../wire/frame-ring.ts';
 import type { PreviousError, ToThread } from '../wire/messages.ts';
 import type { RecordHeader } from '../wire/record.ts';
+import { aligned, type Ring } from '../wire/ring.ts';
 import { toWireError } from '../wire/wire-error.ts';
 
 /** Below this many bytes a loop copies faster than a call into the engine. */
 const COPY_LOOP_BYTES_MAX = 24;
 
 /** What goes to a thread; where it is a buffer, that is transferred. */
-export type Frame = Omit<Extract<ToThread, { type: 'frame' }>, 'type'>;
+export type Frame = Omit<Extract<ToThread, { readonly type: 'frame' }>, 'type'>;
 
 export class FrameWriter {
   /** Topic names the thread was told, and their place in its table. */
   readonly #topics: Map<string, number> = new Map();
   /** Mostly that of the segment before. */
   #lastTopic = { name: '', index: -1 };
-  readonly #ring: FrameRing;
+  readonly #ring: Ring;
 
-  constructor(ring: FrameRing) {
+  constructor(ring: Ring) {
     this.#ring = ring;
   }
 
@@ -69,7 +68,7 @@ export class FrameWriter {
     const bytes = parts.payload + payloadBytes;
     const place = this.#ring.reserve(bytes);
     const buffer = place === undefined ? new ArrayBuffer(bytes) : this.#ring.buffer;
-    const base = place?.at ?? 0;
+    const base = place ?? 0;
     const prefix = new Int32Array(buffer, base, PREFIX_INTS);
     prefix[0] = recordCount;
     prefix[1] = lanes.length;
@@ -113,7 +112,7 @@ export class FrameWriter {
         delivery = delivery.next as Delivery;
       }
     }
-    const frame = place ?? (buffer as ArrayBuffer);
+    const frame = place === undefined ? (buffer as ArrayBuffer) : bytes;
     return errors.length === 0 ? { frame, topics } : { frame, topics, errors };
   }
 

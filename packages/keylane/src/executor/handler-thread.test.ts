@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { Delivery } from '../poller/delivery.ts';
 import { Lane, type LanePartition } from '../poller/lane.ts';
 import type { SessionStart } from '../wire/messages.ts';
+import { writeReport } from '../wire/report.ts';
+import { Ring } from '../wire/ring.ts';
 import { Slots } from '../wire/slots.ts';
 import type { ExecutorListener } from './executor.ts';
 import { HandlerThread } from './handler-thread.ts';
@@ -50,7 +52,8 @@ async function openThread() {
     onReported: () => undefined,
   } as Partial<ExecutorListener> as ExecutorListener;
   await thread.open(listener);
-  const { slots: buffer, port } = start as unknown as SessionStart;
+  const { slots: buffer, reports, port } = start as unknown as SessionStart;
+  const ring = new Ring(reports);
   const slots = new Slots(BASIS.concurrency, 0, buffer);
   slots.claim(42);
   const send = (lane: Lane) => {
@@ -58,15 +61,10 @@ async function openThread() {
     thread.send([lane]);
     return lane;
   };
-  const report = (laneId: number, count: number) =>
-    port.postMessage({
-      type: 'report',
-      completed: Int32Array.of(laneId, count),
-      failed: [],
-      dropped: [],
-      serviceMs: 0,
-      activeMs: 0,
-    });
+  const report = (laneId: number, count: number, way: 'ring' | 'message' = 'ring') => {
+    const message = { completed: [laneId, count], failed: [], dropped: [], serviceMs: 0, activeMs: 0 };
+    port.postMessage(way === 'ring' ? writeReport(ring, message) : { type: 'report', ...message });
+  };
   const lose = async () => {
     die(new Error('gone'));
     await thread.ended;
@@ -76,11 +74,11 @@ async function openThread() {
 }
 
 describe('HandlerThread, lost', () => {
-  test('what completed is not run again, told or not; what ran is suspected', async () => {
+  test.each(['ring', 'message'] as const)('what completed is not run again, told (%s) or not', async (way) => {
     const { send, slots, report, lose, completed } = await openThread();
     const [one, two] = [send(laneOf(5)), send(laneOf(2))];
     slots.completed(0, 1);
-    report(0, 1);
+    report(0, 1, way);
     slots.completed(0, 3);
     slots.begin(1, 0, performance.now());
     const remains = await lose();

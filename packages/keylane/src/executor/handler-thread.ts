@@ -9,8 +9,10 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:wor
 import { asError, ConfigurationError } from '../errors.ts';
 import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
-import { FrameRing } from '../wire/frame-ring.ts';
+import { FRAME_RING_BYTES } from '../wire/frame.ts';
 import type { FromThread, Report, SessionStart, ToThread } from '../wire/messages.ts';
+import { REPORT_RING_BYTES, readReport } from '../wire/report.ts';
+import { Ring } from '../wire/ring.ts';
 import { type RunningSlot, Slots, type ThreadLook } from '../wire/slots.ts';
 import { fromWireError, type WireError } from '../wire/wire-error.ts';
 import type { ExecutorListener, ExecutorThread, RunningRecord, ThreadSnapshot } from './executor.ts';
@@ -22,7 +24,7 @@ import type { WatchedThread } from './watchdog.ts';
 const TERMINATE_MS = 5_000;
 
 /** What is the same for every session of every thread. */
-export type SessionBasis = Omit<SessionStart, 'port' | 'threadId' | 'slots' | 'ring'>;
+export type SessionBasis = Omit<SessionStart, 'port' | 'threadId' | 'slots' | 'frames' | 'reports'>;
 
 /** What starts and ends threads. */
 export interface SessionHost {
@@ -83,14 +85,15 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
     this.#slots = this.#newSlots();
     this.#hung = undefined;
     this.#aborter = new AbortController();
-    const ring = new FrameRing();
-    this.#writer = new FrameWriter(ring);
+    const [frames, reports] = [new Ring(FRAME_RING_BYTES), new Ring(REPORT_RING_BYTES)];
+    this.#writer = new FrameWriter(frames);
     const start: SessionStart = {
       ...this.#basis,
       port: port2,
       threadId: this.id,
       slots: this.#slots.buffer,
-      ring: ring.buffer,
+      frames: frames.buffer,
+      reports: reports.buffer,
     };
     this.ended = this.#host
       .run(start, this.#aborter.signal)
@@ -98,30 +101,32 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
     this.#port = port1;
     await new Promise<void>((resolve, reject) => {
       port1.on('message', (message: FromThread) => {
-        if (message.type === 'ready') {
+        if (typeof message !== 'number' && message.type === 'ready') {
           this.restarts += 1;
           this.load.reopen();
           resolve();
-        } else this.#reported(message, listener);
+        } else this.#heard(message, reports, listener);
       });
       void this.ended.then((cause) => {
-        this.#hearLast(port1, listener);
+        this.#hearLast(port1, reports, listener);
         reject(loadError(cause));
       });
     });
   }
 
   send(lanes: readonly Lane[]): void {
-    const ids = lanes.map((lane) => {
+    const ids: number[] = [];
+    for (const lane of lanes) {
       const id = this.#freeIds.pop() ?? this.#lanes.length;
       this.#lanes[id] = lane;
       this.#sent[id] = lane.inFlight;
       this.#slots.reset(id);
-      return id;
-    });
-    const message = (this.#writer as FrameWriter).write(lanes, ids);
-    const transferred = message.frame instanceof ArrayBuffer ? [message.frame] : [];
-    this.#port?.postMessage({ type: 'frame', ...message } satisfies ToThread, transferred);
+      ids.push(id);
+    }
+    const { frame, topics, errors } = (this.#writer as FrameWriter).write(lanes, ids);
+    const isPlain = typeof frame === 'number' && topics.length === 0 && errors === undefined;
+    const message: ToThread = isPlain ? frame : { type: 'frame', frame, topics, errors };
+    this.#port?.postMessage(message, frame instanceof ArrayBuffer ? [frame] : []);
   }
 
   snapshot(): ThreadSnapshot {
@@ -215,11 +220,17 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
   }
 
   /** What the thread still told before it ended may lie unread: what completed must not run again. */
-  #hearLast(port: MessagePort, listener: ExecutorListener): void {
+  #hearLast(port: MessagePort, reports: Ring, listener: ExecutorListener): void {
     for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port)) {
-      if ((last.message as FromThread).type === 'report') this.#reported(last.message as Report, listener);
+      const message = last.message as FromThread;
+      if (typeof message === 'number' || message.type === 'report') this.#heard(message, reports, listener);
     }
     port.close();
+  }
+
+  #heard(message: number | Report, reports: Ring, listener: ExecutorListener): void {
+    if (typeof message !== 'number') this.#reported(message, listener);
+    else readReport(reports, message, (report) => this.#reported(report, listener));
   }
 
   #reported({ completed, failed, dropped, serviceMs, activeMs }: Report, listener: ExecutorListener): void {

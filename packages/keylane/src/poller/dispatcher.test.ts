@@ -182,9 +182,9 @@ describe('Dispatcher.enqueue', () => {
   test('a lane that is ready or with a thread is in its place already', () => {
     const { dispatcher, partition } = dispatcherOver([{}]);
     const [delivery] = arrive(dispatcher, partition, ['a']) as [Delivery];
-    expect(() => dispatcher.enqueue(delivery.lane)).toThrow('a lane that is ready was enqueued');
+    expect(() => dispatcher.enqueue(delivery.lane)).toThrow('a lane was enqueued in the state: ready');
     dispatcher.dispatch();
-    expect(() => dispatcher.enqueue(delivery.lane)).toThrow('a lane that is in-flight was enqueued');
+    expect(() => dispatcher.enqueue(delivery.lane)).toThrow('a lane was enqueued in the state: in-flight');
   });
 
   test('a lane without a record has nothing to run', () => {

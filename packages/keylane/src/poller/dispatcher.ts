@@ -72,9 +72,14 @@ export class Dispatcher {
     return this.#ready.reduce((sum, lanes) => sum + lanes.size, alone);
   }
 
+  /** Whether handlers take so long that it matters when their threads are fed. */
+  get slow(): boolean {
+    return this.#threads.some(({ load }) => load.slow);
+  }
+
   /** The lane has a record to run and nothing in its way: it arrived, came back, or its delay is over. */
   enqueue(lane: Lane): void {
-    assert(lane.state !== 'ready' && lane.state !== 'in-flight', `a lane that is ${lane.state} was enqueued`);
+    assert(lane.state !== 'ready' && lane.state !== 'in-flight', 'a lane was enqueued in the state', lane.state);
     assert(lane.length > 0, 'an empty lane was enqueued');
     lane.state = 'ready';
     if (lane.head?.alone) this.#alone[lane.thread]?.waiting.push(lane);

@@ -64,9 +64,16 @@ export class LaneTable {
   }
 
   #resize(buckets: number): void {
-    const lanes = [...this];
+    const before = this.#buckets;
     this.#buckets = emptyBuckets(buckets);
-    for (const lane of lanes) this.#put(lane);
+    // By hand: the lanes of a partition come and go with what is fetched of it, so this happens all the time.
+    for (let place = 0; place < before.length; place += 1) {
+      for (let lane = before[place]; lane !== undefined; ) {
+        const next = lane.nextInBucket;
+        this.#put(lane);
+        lane = next;
+      }
+    }
   }
 }
 

@@ -82,12 +82,12 @@ describe('Lane', () => {
   test.each<LaneState>(['idle', 'in-flight', 'waiting', 'held'])('a lane that is %s is not handed out', (state) => {
     const lane = laneOf(1);
     lane.state = state;
-    expect(() => lane.take(1)).toThrow(`a lane that is ${state} was handed out`);
+    expect(() => lane.take(1)).toThrow(`a lane was handed out in the state: ${state}`);
     expect(lane.partition.inFlight).toBe(0);
   });
 
   test.each([0, -1, 3])('a segment of %i records from a lane of 2 is refused', (count) => {
-    expect(() => take(laneOf(1, 2), count)).toThrow(`a segment of ${count} from a lane of 2`);
+    expect(() => take(laneOf(1, 2), count)).toThrow(`of more records than its lane has, or of none: ${count}`);
   });
 
   test('only what is in flight can be settled', () => {
@@ -101,7 +101,7 @@ describe('Lane', () => {
   test.each<LaneState>(['idle', 'ready', 'waiting', 'held'])('a lane that is %s does not land', (state) => {
     const lane = laneOf(1);
     lane.state = state;
-    expect(() => lane.land()).toThrow(`a lane that is ${state} landed`);
+    expect(() => lane.land()).toThrow(`a lane landed in the state: ${state}`);
   });
 
   test('any pushes, segments and landings: equals a plain list', () => {

@@ -124,8 +124,8 @@ export class Lane {
    * @param counted counts this lane until it lands
    */
   take(count: number, counted?: LaneCount): void {
-    assert(this.state === 'ready', `a lane that is ${this.state} was handed out`);
-    assert(count > 0 && count <= this.length, `a segment of ${count} from a lane of ${this.length}`);
+    assert(this.state === 'ready', 'a lane was handed out in the state', this.state);
+    assert(count > 0 && count <= this.length, 'a segment of more records than its lane has, or of none', count);
     this.state = 'in-flight';
     this.inFlight = count;
     this.partition.inFlight += count;
@@ -135,7 +135,7 @@ export class Lane {
 
   /** The head, which just failed for good, goes to the outbox. */
   leave(): void {
-    assert(this.state === 'idle' && this.length > 0, `the head of a lane that is ${this.state} left`);
+    assert(this.state === 'idle' && this.length > 0, 'the head of a lane left in the state', this.state);
     this.state = 'leaving';
     this.inFlight = 1;
     this.partition.inFlight += 1;
@@ -156,7 +156,7 @@ export class Lane {
 
   /** The segment is over, wholly settled or stopped at a failure; what is left of it is first in line again. */
   land(): void {
-    assert(this.state === 'in-flight' || this.state === 'leaving', `a lane that is ${this.state} landed`);
+    assert(this.state === 'in-flight' || this.state === 'leaving', 'a lane landed in the state', this.state);
     this.partition.inFlight -= this.inFlight;
     this.inFlight = 0;
     this.state = 'idle';

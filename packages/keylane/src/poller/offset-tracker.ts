@@ -87,7 +87,7 @@ export class OffsetTracker {
    */
   register(offset: number): number | undefined {
     if (this.#next !== undefined && offset < this.#next) return undefined;
-    assert(Number.isSafeInteger(offset) && offset >= 0, `${offset} is not an offset`);
+    assert(Number.isSafeInteger(offset) && offset >= 0, 'this is no offset', offset);
     const done = this.#restored.has(offset);
     // What is committable moves over a hole, and with the first record where nothing was committed: a group that begins
     // at the end of its log must not begin further on after a crash.
@@ -117,8 +117,8 @@ export class OffsetTracker {
   /** Marks a ticket complete. A ticket can complete once only. */
   complete(ticket: number): void {
     const mask = this.#offsets.length - 1;
-    assert(ticket >= this.#head && ticket < this.#tail, `ticket ${ticket} is not outstanding`);
-    assert(this.#done[ticket & mask] === 0, `ticket ${ticket} completed twice`);
+    assert(ticket >= this.#head && ticket < this.#tail, 'a ticket is not outstanding', ticket);
+    assert(this.#done[ticket & mask] === 0, 'a ticket completed twice', ticket);
     this.#done[ticket & mask] = 1;
     this.#incomplete -= 1;
     this.version += 1;

@@ -16,13 +16,15 @@ class TestPoller {
   readonly faults: KeylaneError[] = [];
   readonly over: TestAssignment;
   readonly poller: Poller;
+  /** Of both threads. */
+  readonly load: { slow: boolean } & ReturnType<typeof stubLoad> = { ...stubLoad(0), slow: false };
   /** The call under way. */
   #done: OnConsumed | undefined = undefined;
 
   constructor(outside: Outside = {}) {
     this.over = new TestAssignment({ ...outside, betweenPolls: (action) => this.poller.betweenPolls(action) });
     const { assignment, budget, clock } = this.over;
-    const load = stubLoad(0);
+    const { load } = this;
     this.poller = new Poller({
       guard: guardWith((error) => void this.faults.push(error)),
       client: {
@@ -101,6 +103,23 @@ describe('Poller', () => {
     over.bring(recordsOf(records));
     expect(over.takeLog().filter((line) => line.startsWith('consume'))).toHaveLength(asks);
     expect(over.underWay).toBe(asks > 0);
+  });
+
+  test('while handlers are slow it takes few at a time, so that threads are fed in between', async () => {
+    const over = await polling();
+    over.load.slow = true;
+    over.bring(recordsOf(100));
+    expect(over.takeLog()[0]).toBe('consume 50');
+    over.bring(recordsOf(50));
+    expect(over.takeLog()[0]).toBe('consume 50');
+    over.load.slow = false;
+    over.bring(recordsOf(50));
+    expect(over.takeLog()[0]).toBe('consume 100');
+    over.load.slow = true;
+    over.over.budget.records = 980;
+    over.bring(recordsOf(0));
+    over.poller.poll();
+    expect(over.takeLog()).toEqual(['consume 20']);
   });
 
   test('outcomes have it ask only where there was no room', async () => {

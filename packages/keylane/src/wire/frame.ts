@@ -12,6 +12,11 @@
  * bytes that lie unaligned in shared memory are copied one by one.
  */
 
+import { aligned } from './ring.ts';
+
+/** Room for the frames of small records. */
+export const FRAME_RING_BYTES: number = 1 << 20;
+
 export const PREFIX_INTS = 2;
 export const TIME_FLOATS = 2;
 export const SEGMENT_INTS = 6;
@@ -31,11 +36,6 @@ export function frameParts(recordCount: number, segmentCount: number): FramePart
   const segments = times + recordCount * TIME_FLOATS * 8;
   const records = segments + segmentCount * SEGMENT_INTS * 4;
   return { times, segments, records, payload: aligned(records + recordCount * RECORD_INTS * 4) };
-}
-
-/** The next multiple of 8. */
-export function aligned(bytes: number): number {
-  return (bytes + 7) & ~7;
 }
 
 /**

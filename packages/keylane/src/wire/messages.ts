@@ -2,7 +2,6 @@
  * Every message between the poller and a handler thread's session, both directions, as discriminated unions. They
  * travel over the session's MessagePort.
  */
-import type { FramePlace } from './frame-ring.ts';
 import type { WireError } from './wire-error.ts';
 
 /** What a session is started with (Piscina's task argument). */
@@ -16,8 +15,9 @@ export interface SessionStart {
   readonly concurrency: number;
   /** Memory of {@link import('./slots.ts').Slots}, this session's own. */
   readonly slots: SharedArrayBuffer;
-  /** Memory of {@link import('./frame-ring.ts').FrameRing}, this session's own. */
-  readonly ring: SharedArrayBuffer;
+  /** Memory of a {@link import('./ring.ts').Ring} for frames, and of one for reports; this session's own. */
+  readonly frames: SharedArrayBuffer;
+  readonly reports: SharedArrayBuffer;
   /** The table of {@link import('./leases.ts').Leases}, shared by all threads. */
   readonly leases: SharedArrayBuffer;
   /** Milliseconds a handler may take; 0 for no limit. */
@@ -28,14 +28,16 @@ export interface SessionStart {
 
 /** Poller to thread. */
 export type ToThread =
+  /** A frame of so many bytes in the ring, of known topics and records that never failed. */
+  | number
   | {
       readonly type: 'frame';
-      /** Packed as `frame.ts` says: in the session's ring, or in a buffer that is transferred. */
-      readonly frame: FramePlace | ArrayBuffer;
+      /** Packed as `frame.ts` says: its length in the ring, or a buffer that is transferred. */
+      readonly frame: number | ArrayBuffer;
       /** Topic names this thread has not seen yet, continuing its table. */
       readonly topics: readonly string[];
       /** What failed before, in the order of the frame's records; left out where nothing did. */
-      readonly errors?: readonly PreviousError[];
+      readonly errors?: readonly PreviousError[] | undefined;
     }
   /** Finish what runs, call the handler's `close`, and resolve the session. */
   | { readonly type: 'end' };
@@ -45,14 +47,17 @@ export type PreviousError = readonly [row: number, error: WireError];
 
 /** Thread to poller. */
 export type FromThread =
+  /** A report of so many bytes in the ring. */
+  | number
   /** The handler is open. */
-  { readonly type: 'ready' } | Report;
+  | { readonly type: 'ready' }
+  | Report;
 
 /** What became of deliveries since the last report, coalesced. */
 export interface Report {
   readonly type: 'report';
   /** Pairs of lane id and the number of its records that completed, in the order they completed. */
-  readonly completed: Int32Array;
+  readonly completed: readonly number[] | Int32Array;
   /** Lanes whose segment stopped at a failed record: the one after those counted in `completed`. */
   readonly failed: readonly FailedRecord[];
   /** Lanes whose segment was given up before its next record: their partition is no longer ours. */

@@ -108,9 +108,10 @@ export class Slots {
     return Atomics.load(this.#words, 0);
   }
 
-  /** A segment is about to be sent under this id. */
+  /** A segment is about to be sent under this id; the message that brings it shows the thread this as well. */
   reset(laneId: number): void {
-    this.completed(laneId, 0);
+    const at = this.#lanesAt + laneId;
+    if (at < this.#words.length) this.#words[at] = 0;
   }
 
   /** Records of the lane's segment that completed, told in a report or not. */

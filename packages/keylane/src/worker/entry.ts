@@ -4,13 +4,14 @@
  */
 
 import { threadId as nodeThreadId } from 'node:worker_threads';
-import { FrameRing } from '../wire/frame-ring.ts';
 import { Leases } from '../wire/leases.ts';
 import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
+import { writeReport } from '../wire/report.ts';
+import { Ring } from '../wire/ring.ts';
 import { Slots } from '../wire/slots.ts';
 import { fromWireError, toWireError, type WireError } from '../wire/wire-error.ts';
 import { decoding } from './decode.ts';
-import { readFrame } from './frame-reader.ts';
+import { readFrame, takeFrame } from './frame-reader.ts';
 import type { AnyHandler, HandleFunction } from './handler.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Reporter } from './reporter.ts';
@@ -35,16 +36,18 @@ export default async function session(start: SessionStart): Promise<WireError | 
     return toWireError(thrown);
   }
 
-  const reporter = new Reporter(tell);
+  const reports = new Ring(start.reports);
+  const reporter = new Reporter((report) => tell(writeReport(reports, report) ?? report));
   const site = { threadId, state, handlerTimeoutMs, leases: new Leases(start.leases) };
   const runner = new LaneRunner({ handle, concurrency, reporter, slots, site });
-  const ring = new FrameRing(start.ring);
+  const frames = new Ring(start.frames);
   const topics: string[] = [];
   const end = new Promise<void>((resolve) => {
     port.on('message', (message: ToThread) => {
+      if (typeof message === 'number') return runner.add(readFrame(takeFrame(frames, message), topics));
       if (message.type === 'end') return resolve();
       topics.push(...message.topics);
-      const frame = message.frame instanceof ArrayBuffer ? message.frame : ring.take(message.frame);
+      const frame = message.frame instanceof ArrayBuffer ? message.frame : takeFrame(frames, message.frame);
       runner.add(readFrame(frame, topics, message.errors));
     });
   });

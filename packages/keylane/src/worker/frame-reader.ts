@@ -5,7 +5,6 @@
  * the frame in memory with it.
  */
 import {
-  aligned,
   frameParts,
   HEADER_LENGTH_BYTES,
   NULL_LENGTH,
@@ -17,6 +16,7 @@ import {
 import type { Lease } from '../wire/leases.ts';
 import type { PreviousError } from '../wire/messages.ts';
 import type { RecordHeader } from '../wire/record.ts';
+import { aligned, type Ring } from '../wire/ring.ts';
 import type { DueRecord } from '../wire/run.ts';
 import { fromWireError } from '../wire/wire-error.ts';
 
@@ -30,6 +30,15 @@ export interface Segment {
 
 const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
 const NO_ERRORS: readonly PreviousError[] = Object.freeze([]);
+
+/** The next frame in the ring, copied out of it: what handlers hold of it is theirs. */
+export function takeFrame(frames: Ring, bytes: number): ArrayBuffer {
+  return frames.take(bytes, (at) => {
+    const frame = Buffer.allocUnsafeSlow(bytes);
+    frame.set(new Uint8Array(frames.buffer, at, bytes));
+    return frame.buffer as ArrayBuffer;
+  });
+}
 
 /**
  * @param topics the thread's table of topic names

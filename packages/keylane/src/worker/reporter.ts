@@ -57,7 +57,7 @@ export class Reporter {
     this.#utilization = utilization;
     this.#send({
       type: 'report',
-      completed: Int32Array.from(this.#completed),
+      completed: this.#completed,
       failed: this.#failed,
       dropped: this.#dropped,
       serviceMs: this.#serviceMs,
