@@ -83,7 +83,7 @@ const keylaneName = (count: number): string => `Keylane, ${threadsOf(count)}`;
 const threadsOf = (count: number): string => `${count} ${count === 1 ? 'thread' : 'threads'}`;
 
 async function computing(bench: Bench, ms: number, counts: readonly number[]): Promise<Variant[]> {
-  const topic = await topicOf(bench, ms, Math.round(bench.sized(1_000, 12_000) / ms));
+  const topic = await topicOf(bench, ms, Math.round(bench.sized(1_000, 16_000) / ms));
   const variant = (way: string, peer: string, parallel: number): Variant => ({
     name: computeName(ms, way),
     run: async () => {
