@@ -66,7 +66,10 @@ export interface ConsumerOptions {
    * limit of its own for the only partition of a consumer: there is none to leave room for.
    */
   readonly bufferedRecordsPerPartitionMax?: number;
-  /** Records taken from the client in one call. Default 1,000. */
+  /**
+   * The most records taken from the client in one call. Default 1,000. While handlers take a millisecond or more it is
+   * 50 at a time, so that threads are fed in between.
+   */
   readonly recordsPerPollMax?: number;
   /** Milliseconds between commits. Default 1,000. */
   readonly commitIntervalMs?: number;

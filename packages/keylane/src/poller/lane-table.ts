@@ -7,13 +7,15 @@
 import type { Lane } from './lane.ts';
 import { isSameLane, type LaneKey } from './lane-key.ts';
 
-const BUCKETS_MIN = 16;
+const BUCKETS_FIRST = 16;
+/** It shrinks to no fewer: the lanes of a partition come and go with what is fetched of it, all the time. */
+const BUCKETS_SHRUNK = 256;
 /** So many buckets for each lane at least: a lane to pass by on the way to another one is a cache miss. */
 const BUCKETS_PER_LANE = 3;
 
 export class LaneTable {
   size = 0;
-  #buckets: (Lane | undefined)[] = emptyBuckets(BUCKETS_MIN);
+  #buckets: (Lane | undefined)[] = emptyBuckets(BUCKETS_FIRST);
 
   /** @param hash of the key; see `hashOfKey` */
   find(key: LaneKey, hash: number): Lane | undefined {
@@ -35,19 +37,22 @@ export class LaneTable {
     const place = lane.hash & (this.#buckets.length - 1);
     let before: Lane | undefined;
     let at = this.#buckets[place];
-    while (at !== undefined && at !== lane) [before, at] = [at, at.nextInBucket];
+    while (at !== undefined && at !== lane) {
+      before = at;
+      at = at.nextInBucket;
+    }
     if (at === undefined) return;
     if (before === undefined) this.#buckets[place] = lane.nextInBucket;
     else before.nextInBucket = lane.nextInBucket;
     lane.nextInBucket = undefined;
     this.size -= 1;
-    // Far below where it grows: how many keys are live changes all the time.
-    if (this.size < this.#buckets.length / 128 && this.#buckets.length > BUCKETS_MIN)
-      this.#resize(this.#buckets.length / 16);
+    // Far below where it grows, for the same reason.
+    const buckets = this.#buckets.length;
+    if (buckets > BUCKETS_SHRUNK && this.size < buckets / 128) this.#resize(Math.max(BUCKETS_SHRUNK, buckets / 16));
   }
 
   clear(): void {
-    this.#buckets = emptyBuckets(BUCKETS_MIN);
+    this.#buckets = emptyBuckets(BUCKETS_FIRST);
     this.size = 0;
   }
 
@@ -66,7 +71,6 @@ export class LaneTable {
   #resize(buckets: number): void {
     const before = this.#buckets;
     this.#buckets = emptyBuckets(buckets);
-    // By hand: the lanes of a partition come and go with what is fetched of it, so this happens all the time.
     for (let place = 0; place < before.length; place += 1) {
       for (let lane = before[place]; lane !== undefined; ) {
         const next = lane.nextInBucket;
