@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Variables of its environment, beside those of this process. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Options of Node, where it is a program for Node. */
+  readonly nodeOptions?: readonly string[];
 }
 
 export function runPeer(peer: string, job: Job, options?: RunOptions): Promise<PeerResult> {
@@ -36,10 +38,10 @@ export function runPeer(peer: string, job: Job, options?: RunOptions): Promise<P
 export async function runProgram<Result>(
   peer: string,
   task: unknown,
-  { onReady, signal: stop, env }: RunOptions = {},
+  { onReady, signal: stop, env, nodeOptions = [] }: RunOptions = {},
 ): Promise<Result> {
   const [command, ...args] = await commandOf(peer);
-  const child = spawn(command, [...args, JSON.stringify(task)], {
+  const child = spawn(command, [...nodeOptions, ...args, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: stop,
     env: { ...process.env, ...env },

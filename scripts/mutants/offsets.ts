@@ -59,11 +59,7 @@ export const OFFSETS: readonly Mutant[] = [
     name: 'answer-of-an-older-commit-taken',
     breaks: 'one commit is in flight at a time',
     changes: [
-      [
-        'poller/committer.ts',
-        'return answers.length === offsets.size && answers.every((answer) => offsets.has(offsetName(answer)));',
-        'return true;',
-      ],
+      ['poller/committer.ts', 'return found.length === answers.length ? found : undefined;', 'return offsets;'],
     ],
   },
   {

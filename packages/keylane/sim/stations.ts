@@ -16,11 +16,12 @@ import {
   type TopicPartition,
   type Watermarks,
 } from '../src/poller/client.ts';
-import { Committer, type OffsetStore, type Uncommitted } from '../src/poller/committer.ts';
+import { Committer, type OffsetStore } from '../src/poller/committer.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Lane, LanePartition } from '../src/poller/lane.ts';
 import { laneKeys } from '../src/poller/lane-key.ts';
 import type { Partition, PartitionShared } from '../src/poller/partition.ts';
+import { Uncommitted } from '../src/poller/uncommitted.ts';
 import { Leases } from '../src/wire/leases.ts';
 import { FakeClock } from './fake-clock.ts';
 
@@ -282,14 +283,12 @@ class FakeStore implements OffsetStore {
   #one(partition: number, offset: number): Uncommitted {
     const { map } = this;
     const at = { topic: 't', partition, offset, metadata: `${map} of ${offset}` };
-    return {
-      ...at,
-      confirm: () => {
-        this.confirmed[partition] = offset;
-        this.confirmedMap = map;
-      },
-      refuse: ({ kafkaCode }) => void this.refused.push(`${nameOf(at)} ${kafkaCode}`),
+    const onTaken = () => {
+      this.confirmed[partition] = offset;
+      this.confirmedMap = map;
     };
+    const onRefused = ({ kafkaCode }: KafkaError) => void this.refused.push(`${nameOf(at)} ${kafkaCode}`);
+    return new Uncommitted({ onTaken, onRefused }, 0, at);
   }
 }
 

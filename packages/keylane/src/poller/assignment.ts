@@ -18,11 +18,12 @@ import {
   type TopicPartition,
 } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
-import type { OffsetStore, Uncommitted } from './committer.ts';
+import type { OffsetStore } from './committer.ts';
 import type { Delivery } from './delivery.ts';
 import { asFatal } from './guard.ts';
 import { LogWatch } from './log-watch.ts';
 import { Partition, type PartitionShared } from './partition.ts';
+import type { Uncommitted } from './uncommitted.ts';
 
 /** How long a drain waits for its last commit: a broker that is away must not hold up a rebalance or the close. */
 const FLUSH_MS = 5_000;
@@ -111,9 +112,11 @@ export class Assignment implements OffsetStore {
   }
 
   uncommitted(): Uncommitted[] {
-    return this.open()
-      .filter(({ dirty }) => dirty)
-      .map((partition) => partition.uncommitted());
+    const offsets: Uncommitted[] = [];
+    for (const partitions of this.#byTopic.values()) {
+      for (const partition of partitions) if (partition?.dirty === true) offsets.push(partition.uncommitted());
+    }
+    return offsets;
   }
 
   onStatistics(statistics: readonly PartitionStatistics[]): void {

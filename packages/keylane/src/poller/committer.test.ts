@@ -144,6 +144,8 @@ describe('Committer, answers', () => {
     { name: 'of fewer partitions', answers: [at(0, 5)], error: undefined },
     { name: 'of more partitions', answers: [at(0, 5), at(1, 8), at(2, 9)], error: undefined },
     { name: 'of another offset, refused', answers: [at(0, 4), at(1, 8)], error: REFUSED },
+    { name: 'of another offset, in another order', answers: [at(1, 8), at(0, 4)], error: undefined },
+    { name: 'of another topic', answers: [{ ...at(0, 5), topic: 'u' }, at(1, 8)], error: undefined },
     { name: 'of nothing', answers: [], error: undefined },
   ])('an answer to another commit changes nothing, and the one in flight waits on: $name', ({ answers, error }) => {
     const { committer, store, answer, sent } = committerOver({ 0: 5, 1: 8 });
@@ -153,6 +155,15 @@ describe('Committer, answers', () => {
     expect([store.confirmed, store.refused, sent().length]).toEqual([{}, [], 1]);
     answer();
     expect(store.confirmed).toEqual({ 0: 5, 1: 8 });
+  });
+
+  test('answers in another order are told to those they are of', () => {
+    const { committer, store, sent } = committerOver({ 0: 5, 1: 8, 2: 9 });
+    committer.onCompleted(10);
+    committer.onAnswered([at(2, 9), { ...at(0, 5), error: REFUSED }, at(1, 8)], undefined);
+    expect([store.confirmed, store.refused]).toEqual([{ 1: 8, 2: 9 }, ['t[0]@5 15']]);
+    committer.onCompleted(20);
+    expect(sent().slice(1)).toEqual([['t[0]@5']]);
   });
 
   test('one that the client does not even send is not in flight: the next goes out', () => {

@@ -8,8 +8,9 @@
 import { KafkaError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { type Client, type CommitAnswer, type CommittedOffset, type PartitionOffset, partitionName } from './client.ts';
+import { type Client, type CommitAnswer, type PartitionOffset, partitionName } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
+import type { Uncommitted } from './uncommitted.ts';
 
 /**
  * The client answers every commit, at the latest after its own request time-outs; past this the answer is taken as
@@ -21,17 +22,9 @@ const GIVEN_UP_MAX = 10;
 /** A flush waits this long before it tries a refused commit again: a rebalance refuses some for a moment. */
 const RETRY_MS = 100;
 
-/** What a commit tells the broker about one partition, and whom to tell what became of it. */
-export interface Uncommitted extends CommittedOffset {
-  /** The broker has it. */
-  confirm(): void;
-  /** The broker refused it. */
-  refuse(error: KafkaError): void;
-}
-
-/** What was sent, by the names of its offsets, and who waits to learn whether all of it was taken. */
+/** What was sent, and who waits to learn whether all of it was taken. */
 interface Commit {
-  readonly offsets: ReadonlyMap<string, Uncommitted>;
+  readonly offsets: readonly Uncommitted[];
   readonly waiting: ((taken: boolean) => void)[];
 }
 
@@ -87,15 +80,13 @@ export class Committer {
     if (taken.length > 0) this.#parts.events.emit('committed', { offsets: taken });
     const whole = taken.length === answers.length && error === undefined;
     if (!whole) this.#parts.events.emit('warning', refusal(answers, error));
-    const isAnswered = (commit: Commit) => isAnswerTo(commit, answers, error);
-    const late = this.#givenUp.find(isAnswered);
-    const inFlight = this.#inFlight !== undefined && isAnswered(this.#inFlight) ? this.#inFlight : undefined;
-    const commit = late ?? inFlight;
-    if (commit === undefined) return;
+    const late = this.#givenUp.find((commit) => answered(commit, answers, error) !== undefined);
+    const inFlight = this.#inFlight && answered(this.#inFlight, answers, error);
+    const offsets = (late && answered(late, answers, error)) ?? inFlight;
+    if (offsets === undefined) return;
     // A late one may tell of something older than what was confirmed since: then that is said again.
-    for (const answer of answers) {
-      const offset = commit.offsets.get(offsetName(answer)) as Uncommitted;
-      const refused = error ?? answer.error;
+    for (const [index, offset] of offsets.entries()) {
+      const refused = error ?? answers[index]?.error;
       if (refused === undefined) offset.confirm();
       else offset.refuse(refused);
     }
@@ -133,17 +124,9 @@ export class Committer {
     if (this.#stopped || this.#inFlight !== undefined) return this.#inFlight !== undefined;
     const offsets = this.#parts.store.uncommitted();
     if (offsets.length === 0) return false;
-    this.#parts.client.commit(
-      offsets.map(({ topic, partition, offset, metadata, leaderEpoch }) => ({
-        topic,
-        partition,
-        offset,
-        metadata,
-        leaderEpoch,
-      })),
-    );
+    this.#parts.client.commit(offsets);
     // Only now: one that throws is not in flight, and nobody may wait for its answer.
-    this.#inFlight = { offsets: new Map(offsets.map((offset) => [offsetName(offset), offset])), waiting: [] };
+    this.#inFlight = { offsets, waiting: [] };
     this.#answerTimer = this.#parts.clock.after(ANSWER_MS, () => {
       const error = new KafkaError('ERR_COMMIT', `a commit was not answered within ${ANSWER_MS} ms`, {
         kafkaCode: -185,
@@ -186,10 +169,26 @@ export class Committer {
   }
 }
 
-/** Whether these are the answers to that commit; a request that failed as a whole may name no partition at all. */
-function isAnswerTo({ offsets }: Commit, answers: readonly CommitAnswer[], error: KafkaError | undefined): boolean {
-  if (answers.length === 0) return error !== undefined;
-  return answers.length === offsets.size && answers.every((answer) => offsets.has(offsetName(answer)));
+/**
+ * The offsets of the commit, in the order of the answers; `undefined` where these are not the answers to it. A request
+ * that failed as a whole may name no partition at all.
+ */
+function answered(
+  { offsets }: Commit,
+  answers: readonly CommitAnswer[],
+  error: KafkaError | undefined,
+): readonly Uncommitted[] | undefined {
+  if (answers.length === 0) return error === undefined ? undefined : [];
+  if (answers.length !== offsets.length) return undefined;
+  // Mostly in the order in which they were sent. To name thousands of partitions would cost more than all else of it.
+  if (offsets.every((offset, index) => isSame(offset, answers[index] as CommitAnswer))) return offsets;
+  const byName = new Map(offsets.map((offset) => [offsetName(offset), offset]));
+  const found = answers.map((answer) => byName.get(offsetName(answer))).filter((offset) => offset !== undefined);
+  return found.length === answers.length ? found : undefined;
+}
+
+function isSame(one: PartitionOffset, other: PartitionOffset): boolean {
+  return one.offset === other.offset && one.partition === other.partition && one.topic === other.topic;
 }
 
 function offsetName(offset: PartitionOffset): string {

@@ -6,12 +6,11 @@
  * Invariant: once closed it stays closed and changes nothing any more, whatever comes late. A partition that is
  * assigned again is a new object, so a stale delivery can never touch its offsets.
  */
-import { assert } from '../errors.ts';
+import { assert, type KafkaError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Lease, Leases } from '../wire/leases.ts';
 import { type Budget, bytesOf } from './budget.ts';
 import type { ClientRecord, CommittedOffset, PartitionStatistics, TopicPartition, Watermarks } from './client.ts';
-import type { Uncommitted } from './committer.ts';
 import { Delivery } from './delivery.ts';
 import { Flood } from './flood.ts';
 import { KnownLog } from './known-log.ts';
@@ -21,6 +20,7 @@ import { LaneTable } from './lane-table.ts';
 import { decodeOffsetMap, encodeOffsetMap, type OffsetRanges, offsetMapLimits, rangesBelow } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 import { ParkedKeys } from './parked-keys.ts';
+import { type CommitSource, Uncommitted } from './uncommitted.ts';
 import { WaitingLanes } from './waiting-lanes.ts';
 
 /** What all partitions of a consumer share. */
@@ -47,7 +47,7 @@ export interface Beginning {
 /** What the broker answers to metadata longer than it allows. */
 const OFFSET_METADATA_TOO_LARGE = 12;
 
-export class Partition implements LanePartition {
+export class Partition implements LanePartition, CommitSource {
   state: 'active' | 'draining' | 'closed' = 'active';
   /** Paused by the application: fetched no further, handed out no further. */
   userPaused = false;
@@ -227,21 +227,18 @@ export class Partition implements LanePartition {
     assert(committable !== undefined && this.dirty, 'a partition with nothing to commit was asked for it');
     const { offset, ranges } = this.beginning;
     const leaderEpoch = this.#log.leaderEpoch < 0 ? undefined : this.#log.leaderEpoch;
-    return {
-      topic,
-      partition,
-      offset,
-      leaderEpoch,
-      metadata: this.#mapFits ? encodeOffsetMap(offset, ranges) : '',
-      confirm: () => {
-        this.committed = offset;
-        this.committedEpoch = leaderEpoch;
-        this.#committedVersion = version;
-      },
-      refuse: (error) => {
-        if (error.kafkaCode === OFFSET_METADATA_TOO_LARGE) this.#mapFits = false;
-      },
-    };
+    const metadata = this.#mapFits ? encodeOffsetMap(offset, ranges) : '';
+    return new Uncommitted(this, version, { topic, partition, offset, leaderEpoch, metadata });
+  }
+
+  onTaken({ offset, leaderEpoch }: CommittedOffset, version: number): void {
+    this.committed = offset;
+    this.committedEpoch = leaderEpoch;
+    this.#committedVersion = version;
+  }
+
+  onRefused({ kafkaCode }: KafkaError): void {
+    if (kafkaCode === OFFSET_METADATA_TOO_LARGE) this.#mapFits = false;
   }
 
   /** How many of the lane's first `count` records may be handed out: with more, the offset map might not fit. */

@@ -5,44 +5,38 @@
  * has the highest of all: those form a plain queue. Only lanes that come back (after a segment, a retry, a pause) need
  * a heap. The lower of the two fronts is the first.
  */
+import { Queue } from '../wire/queue.ts';
 import type { Lane } from './lane.ts';
 import { RankHeap } from './rank-heap.ts';
 
 export class ReadyLanes {
-  #queue: Lane[] = [];
-  #queueHead = 0;
+  readonly #queue: Queue<Lane> = new Queue();
   readonly #back: RankHeap<Lane> = new RankHeap();
 
   get size(): number {
-    return this.#queue.length - this.#queueHead + this.#back.items.length;
+    return this.#queue.size + this.#back.items.length;
   }
 
   push(lane: Lane, rank: number): void {
     lane.rank = rank;
-    const last = this.#queue.at(-1);
+    const last = this.#queue.last;
     if (last === undefined || last.rank < rank) this.#queue.push(lane);
     else this.#back.push(lane);
   }
 
   /** The lane with the lowest rank, taken out; `undefined` when there is none. */
   pop(): Lane | undefined {
-    const first = this.#queue[this.#queueHead];
+    const first = this.#queue.first;
     const back = this.#back.first;
     if (back !== undefined && (first === undefined || back.rank < first.rank)) {
       this.#back.remove(back);
       return back;
     }
-    if (first === undefined) return undefined;
-    this.#queueHead += 1;
-    if (this.#queueHead * 2 >= this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#queueHead);
-      this.#queueHead = 0;
-    }
-    return first;
+    return this.#queue.shift();
   }
 
   /** The lowest rank, `Infinity` when there is no lane. */
   get rank(): number {
-    return Math.min(this.#queue[this.#queueHead]?.rank ?? Infinity, this.#back.first?.rank ?? Infinity);
+    return Math.min(this.#queue.first?.rank ?? Infinity, this.#back.first?.rank ?? Infinity);
   }
 }

@@ -1,4 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Leases } from '../wire/leases.ts';
@@ -71,6 +73,27 @@ function runnerOf(handle: HandleFunction<unknown>, concurrency: number, handlerT
 afterEach(() => vi.restoreAllMocks());
 
 describe('LaneRunner', () => {
+  test('nothing is kept of a segment that is over, even if there is always another one', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { runner, end } = manualRunner(1);
+    const segments: WeakRef<Segment>[] = [];
+    const add = (lane: number) => {
+      const segment = segmentOf(lane, 0);
+      segments.push(new WeakRef(segment));
+      runner.add([segment]);
+    };
+    add(0);
+    for (let lane = 0; lane < 50; lane += 1) {
+      add(lane + 1);
+      await end(`${lane}@0`);
+    }
+    collect();
+    expect(segments.map((segment) => segment.deref() !== undefined).indexOf(true)).toBe(50);
+    await end('50@0');
+    await runner.idle();
+  });
+
   test('as many segments run at once as there are slots, and the next starts when one is over', async () => {
     const { runner, running, end } = manualRunner(2);
     runner.add([segmentOf(1, 0), segmentOf(2, 0), segmentOf(3, 0)]);

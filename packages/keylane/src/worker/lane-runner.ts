@@ -5,6 +5,7 @@
  * Invariant: a lane has at most one segment here (the poller sees to it), so running a segment in sequence keeps its
  * key's order, whatever the other slots do.
  */
+import { Queue } from '../wire/queue.ts';
 import { type DueRecord, Run, type RunSite, Runs } from '../wire/run.ts';
 import type { Slots } from '../wire/slots.ts';
 import { toWireError } from '../wire/wire-error.ts';
@@ -27,8 +28,7 @@ export interface LaneRunnerParts {
 }
 
 export class LaneRunner {
-  #queue: Segment[] = [];
-  #queueHead = 0;
+  readonly #queue: Queue<Segment> = new Queue();
   readonly #freeSlots: number[];
   #turnAt = 0;
   #turn: Promise<void> | undefined = undefined;
@@ -48,7 +48,7 @@ export class LaneRunner {
   /** Takes segments in and starts what free slots can run. */
   add(segments: readonly Segment[]): void {
     this.#turnAt = performance.now();
-    this.#queue.push(...segments);
+    for (const segment of segments) this.#queue.push(segment);
     for (let starts = Math.min(segments.length, this.#freeSlots.length); starts > 0; starts -= 1)
       void this.#slot(this.#freeSlots.pop() as number);
   }
@@ -59,7 +59,8 @@ export class LaneRunner {
   }
 
   async #slot(slot: number): Promise<void> {
-    for (let segment = this.#next(); segment !== undefined; segment = this.#next()) await this.#segment(segment, slot);
+    for (let segment = this.#queue.shift(); segment !== undefined; segment = this.#queue.shift())
+      await this.#segment(segment, slot);
     this.#freeSlots.push(slot);
     if (this.#freeSlots.length === this.#parts.concurrency) this.#idle?.();
   }
@@ -117,16 +118,5 @@ export class LaneRunner {
       });
     });
     return this.#turn;
-  }
-
-  #next(): Segment | undefined {
-    const segment = this.#queue[this.#queueHead];
-    if (segment === undefined) {
-      this.#queue = [];
-      this.#queueHead = 0;
-      return undefined;
-    }
-    this.#queueHead += 1;
-    return segment;
   }
 }
