@@ -8,7 +8,7 @@ import { Lane } from '../poller/lane.ts';
 import { FRAME_RING_BYTES } from '../wire/frame.ts';
 import { Ring } from '../wire/ring.ts';
 import { readFrame, type Segment, takeFrame } from '../worker/frame-reader.ts';
-import { FrameWriter } from './frame-writer.ts';
+import { FrameWriter, frameEnd } from './frame-writer.ts';
 
 type Content = Partial<Omit<ClientRecord, 'topic' | 'partition'>> & {
   readonly attempt?: number;
@@ -30,7 +30,7 @@ function laneOf(topic: string, partition: number, contents: readonly Content[], 
     lane.push(delivery);
   });
   lane.state = 'ready';
-  lane.take(inFlight);
+  if (inFlight > 0) lane.take(inFlight);
   return lane;
 }
 
@@ -193,6 +193,33 @@ describe('a frame', () => {
     for (const part of [record?.key, record?.value, record?.headers[0]?.[1]]) part?.fill(0);
     expect([String(key), String(value)]).toEqual(['key', 'v'.repeat(100)]);
     expect(roundTrip(lane)).toEqual([expectedOf(lane, 0)]);
+  });
+
+  test.each([
+    { name: 'small ones are one frame', bytes: [1_000, 1_000, 1_000], ends: [3] },
+    { name: 'up to a mebibyte', bytes: [2 ** 19, 2 ** 19, 1], ends: [2, 3] },
+    { name: 'each too large', bytes: [2 ** 21, 2 ** 21, 2 ** 21], ends: [1, 2, 3] },
+    { name: 'none', bytes: [], ends: [] },
+  ])('frames end where a handler that waits would keep too much: $name', ({ bytes, ends }) => {
+    const lanes = bytes.map((size) => {
+      const lane = laneOf('t', 0, []);
+      // Half of it each, and one more that is not sent.
+      for (const count of [size / 2, size / 2, 2 ** 30])
+        lane.push(
+          new Delivery(
+            { topic: 't', partition: 0, offset: 0, timestamp: 0, key: null, value: null },
+            lane,
+            0,
+            0,
+            count,
+          ),
+        );
+      lane.inFlight = 2;
+      return lane;
+    });
+    const found: number[] = [];
+    for (let first = 0; first < lanes.length; first = found.at(-1) as number) found.push(frameEnd(lanes, first));
+    expect(found).toEqual(ends);
   });
 
   test('reading copies nothing: keys and values are views into the frame', () => {

@@ -28,6 +28,27 @@ const COPY_LOOP_BYTES_MAX = 24;
 /** What goes to a thread; where it is a buffer, that is transferred. */
 export type Frame = Omit<Extract<ToThread, { readonly type: 'frame' }>, 'type'>;
 
+/**
+ * What a frame should have at most, as records count against the byte budget. A handler that waits keeps the frame that
+ * its record came in, whatever else was in there.
+ */
+const FRAME_BYTES_MAX = 1 << 20;
+
+/** Where the frame ends that begins with the segment of this lane: in front of the lane with this index. */
+export function frameEnd(lanes: readonly Lane[], first: number): number {
+  let bytes = 0;
+  for (let index = first; index < lanes.length; index += 1) {
+    const lane = lanes[index] as Lane;
+    let delivery = lane.head as Delivery;
+    for (let count = lane.inFlight; count > 0; count -= 1) {
+      bytes += delivery.bytes;
+      delivery = delivery.next as Delivery;
+    }
+    if (bytes > FRAME_BYTES_MAX && index > first) return index;
+  }
+  return lanes.length;
+}
+
 export class FrameWriter {
   /** Topic names the thread was told, and their place in its table. */
   readonly #topics: Map<string, number> = new Map();

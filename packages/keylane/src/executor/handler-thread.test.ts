@@ -1,3 +1,4 @@
+import { receiveMessageOnPort } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { Delivery } from '../poller/delivery.ts';
 import { Lane, type LanePartition } from '../poller/lane.ts';
@@ -16,12 +17,12 @@ const BASIS = {
   leases: new SharedArrayBuffer(4),
 };
 
-function laneOf(records: number): Lane {
+function laneOf(records: number, bytes = 0): Lane {
   const partition = { topic: 't', partition: 1, lease: { index: 0, generation: 0 }, inFlight: 0 } as LanePartition;
   const lane = new Lane(partition, Buffer.from('k'), 0);
   for (let offset = 0; offset < records; offset += 1) {
     const record = { topic: 't', partition: 1, offset, timestamp: 0, key: null, value: null };
-    lane.push(new Delivery(record, lane, offset, offset, 0));
+    lane.push(new Delivery(record, lane, offset, offset, bytes));
   }
   lane.state = 'ready';
   lane.take(records);
@@ -56,10 +57,10 @@ async function openThread() {
   const ring = new Ring(reports);
   const slots = new Slots(BASIS.concurrency, 0, buffer);
   slots.claim(42);
-  const send = (lane: Lane) => {
-    thread.load.add(lane.inFlight);
-    thread.send([lane]);
-    return lane;
+  const send = (...lanes: Lane[]) => {
+    for (const lane of lanes) thread.load.add(lane.inFlight);
+    thread.send(lanes);
+    return lanes[0] as Lane;
   };
   const report = (laneId: number, count: number, way: 'ring' | 'message' = 'ring') => {
     const message = { completed: [laneId, count], failed: [], dropped: [], serviceMs: 0, activeMs: 0 };
@@ -70,7 +71,14 @@ async function openThread() {
     await thread.ended;
     return thread.abandon(listener);
   };
-  return { thread, slots, send, report, lose, completed, terminated };
+  /** What came to the thread's side, each message as long as a frame or one itself. */
+  const received = () => {
+    const messages: unknown[] = [];
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      messages.push(next.message);
+    return messages;
+  };
+  return { thread, slots, send, report, lose, completed, terminated, received };
 }
 
 describe('HandlerThread, lost', () => {
@@ -131,5 +139,16 @@ describe('HandlerThread, lost', () => {
     single.slots.begin(0, 0, performance.now());
     single.thread.endHung(single.slots.running(performance.now()), false);
     expect(await single.lose()).toMatchObject({ hung: [lane], suspects: [], wasEnded: true });
+  });
+
+  test('what is too much for one frame goes in several, and all of it is reported as before', async () => {
+    const { thread, send, report, completed, received, lose } = await openThread();
+    const lanes = [laneOf(2, 2 ** 20), laneOf(1), laneOf(3, 2 ** 20)];
+    send(...lanes);
+    expect(received()).toHaveLength(3);
+    for (const [id, { inFlight }] of lanes.entries()) report(id, inFlight);
+    await expect.poll(() => completed).toEqual([2, 1, 3]);
+    expect([thread.load.records, thread.load.lanes]).toEqual([0, 0]);
+    expect((await lose()).lanes).toEqual([]);
   });
 });

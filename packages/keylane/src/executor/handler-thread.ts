@@ -16,7 +16,7 @@ import { Ring } from '../wire/ring.ts';
 import { type RunningSlot, Slots, type ThreadLook } from '../wire/slots.ts';
 import { fromWireError, type WireError } from '../wire/wire-error.ts';
 import type { ExecutorListener, ExecutorThread, RunningRecord, ThreadSnapshot } from './executor.ts';
-import { FrameWriter } from './frame-writer.ts';
+import { FrameWriter, frameEnd } from './frame-writer.ts';
 import { AHEAD_RECORDS_MAX, ThreadLoad } from './thread-load.ts';
 import type { WatchedThread } from './watchdog.ts';
 
@@ -115,6 +115,13 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
   }
 
   send(lanes: readonly Lane[]): void {
+    for (let [first, end] = [0, 0]; first < lanes.length; first = end) {
+      end = frameEnd(lanes, first);
+      this.#sendFrame(end - first === lanes.length ? lanes : lanes.slice(first, end));
+    }
+  }
+
+  #sendFrame(lanes: readonly Lane[]): void {
     const ids: number[] = [];
     for (const lane of lanes) {
       const id = this.#freeIds.pop() ?? this.#lanes.length;

@@ -13,6 +13,7 @@ import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
 import { Leases } from '../wire/leases.ts';
 import { Run, type RunSite, Runs } from '../wire/run.ts';
+import { withFewCauses } from '../wire/wire-error.ts';
 import { decoding, UndecodableError } from '../worker/decode.ts';
 import type { AnyHandler, HandleFunction } from '../worker/handler.ts';
 import type { Executor, ExecutorListener, ExecutorThread, ThreadSnapshot } from './executor.ts';
@@ -125,7 +126,9 @@ export class InlineExecutor implements Executor, ExecutorThread {
     slot: number,
     startedAt: number,
   ): Promise<{ error: Error; stage: FailureStage } | undefined> {
-    const { attempt, previousError, lane } = delivery;
+    const { attempt, lane } = delivery;
+    // A handler may throw with it as the cause, each time anew: that chain would have no end.
+    const previousError = delivery.previousError && withFewCauses(delivery.previousError);
     const record = toKafkaRecord(delivery.record);
     const run = new Run(this.#site, { record, attempt, previousError }, lane.partition.lease, startedAt);
     const call: RunningCall = { delivery, startedAt, giveUp: undefined, hung: undefined };

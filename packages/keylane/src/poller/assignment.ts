@@ -113,7 +113,9 @@ export class Assignment implements OffsetStore {
 
   uncommitted(): Uncommitted[] {
     const offsets: Uncommitted[] = [];
-    for (const partitions of this.#byTopic.values()) {
+    // In the order in which the client sends them, and the broker answers.
+    for (const topic of [...this.#byTopic.keys()].sort()) {
+      const partitions = this.#byTopic.get(topic) as (Partition | undefined)[];
       for (const partition of partitions) if (partition?.dirty === true) offsets.push(partition.uncommitted());
     }
     return offsets;

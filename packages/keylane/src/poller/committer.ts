@@ -182,6 +182,7 @@ function answered(
   if (answers.length !== offsets.length) return undefined;
   // Mostly in the order in which they were sent. To name thousands of partitions would cost more than all else of it.
   if (offsets.every((offset, index) => isSame(offset, answers[index] as CommitAnswer))) return offsets;
+  if (!offsets.some((offset) => isSame(offset, answers[0] as CommitAnswer))) return undefined;
   const byName = new Map(offsets.map((offset) => [offsetName(offset), offset]));
   const found = answers.map((answer) => byName.get(offsetName(answer))).filter((offset) => offset !== undefined);
   return found.length === answers.length ? found : undefined;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { arrive, dispatcherOver, keysOf, nextAge } from '../../sim/dispatching.ts';
-import { recordOf } from '../../sim/stations.ts';
+import { arrive, dispatcherOver, keysOf, nextAge, stubLoad } from '../../sim/dispatching.ts';
+import { recordOf, stubPartition } from '../../sim/stations.ts';
 import { Delivery } from './delivery.ts';
+import { Dispatcher } from './dispatcher.ts';
 import { Lane } from './lane.ts';
 
 describe('Dispatcher, a record that must run alone', () => {
@@ -78,5 +79,37 @@ describe('Dispatcher, a record that must run alone', () => {
     expect([over.framesOf(), delivery.lane.state]).toEqual([[[`${over.other}:1`]], 'held']);
     over.partition.userPaused = false;
     expect(over.partition.release()).toEqual(end === 'pause' ? [delivery.lane] : []);
+  });
+});
+
+describe('Dispatcher, room for one record', () => {
+  test.each([
+    { name: 'with a lane for it', affinity: 'strict' as const, state: 'active' as const },
+    { name: 'with one of a partition that went away', affinity: 'strict' as const, state: 'closed' as const },
+    { name: 'taken from by others', affinity: 'preferred' as const, state: 'closed' as const },
+  ])('a thread that is busy, $name, does not keep an idle one from what was set aside', ({ affinity, state }) => {
+    const sent: number[][] = [[], []];
+    const laneOn = (thread: number, partition = stubPartition()) => {
+      const lane = new Lane(partition, undefined, thread);
+      lane.push(new Delivery(recordOf({ offset: thread }), lane, 0, thread, 0));
+      return lane;
+    };
+    const aside = [laneOn(0), laneOn(1), laneOn(1)];
+    const threads = [0, 10].map((room, id) => ({
+      id,
+      load: stubLoad(room),
+      send: (lanes: readonly Lane[]) => void sent[id]?.push(...lanes.map(({ thread }) => thread)),
+    }));
+    const handOut = {
+      get room() {
+        return sent.flat().length === 0 ? 1 : 0;
+      },
+      onHandedOut: () => undefined,
+      takeAside: () => aside.shift(),
+    };
+    const dispatcher = new Dispatcher(threads, { affinity }, undefined, handOut);
+    dispatcher.enqueue(laneOn(0, stubPartition({ state, handsOut: state === 'active' })));
+    dispatcher.dispatch();
+    expect([sent[0], sent[1]?.length]).toEqual([[], 1]);
   });
 });

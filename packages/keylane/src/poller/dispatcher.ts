@@ -90,12 +90,19 @@ export class Dispatcher {
   dispatch(): void {
     for (const partition of this.#behind) this.release(partition);
     this.#feedAll();
-    while (this.#handOut.room === 1 && this.readyLanes === 0) {
+    while (this.#handOut.room === 1 && this.#hasIdle()) {
       const aside = this.#handOut.takeAside();
       if (aside === undefined) break;
       this.enqueue(aside);
       this.#feedAll();
     }
+  }
+
+  /** Whether a thread has nothing of its own that could run, and wants some. */
+  #hasIdle(): boolean {
+    return this.#threads.some(
+      ({ id, load }) => load.hungry && this.#ready[id]?.size === 0 && this.#alone[id]?.waiting.length === 0,
+    );
   }
 
   #feedAll(): void {

@@ -163,4 +163,17 @@ export class Lane {
     if (this.#count !== undefined) this.#count.lanes -= 1;
     this.#count = undefined;
   }
+
+  /**
+   * Its partition closed: what is neither with a thread nor with the outbox is nobody's any more. Whoever still has the
+   * lane, for as long as a handler hangs or brokers are away, must not keep all of that.
+   */
+  abandon(): void {
+    let last: Delivery | undefined;
+    for (let left = this.inFlight, at = this.head; left > 0; left -= 1, at = at?.next) last = at;
+    if (last === undefined) this.head = undefined;
+    else last.next = undefined;
+    this.tail = last;
+    this.length = this.inFlight;
+  }
 }

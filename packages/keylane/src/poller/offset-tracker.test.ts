@@ -1,9 +1,38 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { offsetMapLimits } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 
 describe('OffsetTracker', () => {
+  test('what it grew to for a record that was stuck is given back, and it goes on as before', async () => {
+    const trackers = Array.from({ length: 20 }, () => new OffsetTracker(offsetMapLimits(4_095)));
+    const before = process.memoryUsage().arrayBuffers;
+    for (const tracker of trackers) {
+      for (let offset = 0; offset < 50_000; offset += 1) tracker.register(offset);
+      for (let ticket = 1; ticket < 50_000; ticket += 1) tracker.complete(ticket);
+    }
+    const stuck = process.memoryUsage().arrayBuffers - before;
+    for (const tracker of trackers) tracker.complete(0);
+    expect(trackers.map(({ committable }) => committable)).toEqual(Array(20).fill(50_000));
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    collect();
+    // Memory of buffers is given back a turn later.
+    await turn();
+    collect();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(stuck / 20);
+    for (const tracker of trackers) {
+      const tickets = Array.from({ length: 6_000 }, (_, index) => tracker.register(50_000 + 2 * index) as number);
+      for (const ticket of tickets.slice(1)) tracker.complete(ticket);
+      expect([tracker.committable, tracker.span, tracker.completed()]).toEqual([50_000, 6_000, [50_002, 61_999]]);
+      tracker.complete(tickets[0] as number);
+      expect([tracker.committable, tracker.incomplete]).toEqual([61_999, 0]);
+    }
+  });
+
   test.each([
     { name: 'nothing registered', offsets: [], complete: [], committable: undefined },
     { name: 'nothing complete: the first record', offsets: [5, 6, 7], complete: [], committable: 5 },

@@ -13,6 +13,8 @@ import { type OffsetMapLimits, type OffsetRanges, runBytes } from './offset-map.
 import { RestoredRanges } from './restored-ranges.ts';
 
 const CAPACITY_MIN = 64;
+/** With nothing outstanding it gives back what is more than this. */
+const CAPACITY_KEPT = 4_096;
 
 export class OffsetTracker {
   /** Changes whenever a commit would say something new. */
@@ -173,6 +175,8 @@ export class OffsetTracker {
     if (ticket > this.#furthest) this.#furthest = ticket;
     const mask = this.#offsets.length - 1;
     while (this.#head < this.#tail && this.#done[this.#head & mask] === 1) this.#head += 1;
+    // Once grown for a record that was stuck, it would stay so for as long as the partition is ours.
+    if (this.#head === this.#tail && mask >= CAPACITY_KEPT) this.#allocate(CAPACITY_MIN);
   }
 
   #runBytesAt(place: number): number {
@@ -180,16 +184,20 @@ export class OffsetTracker {
   }
 
   #grow(): void {
-    const size = this.#offsets.length;
-    const [offsets, done, bytes] = [new Float64Array(size * 2), new Uint8Array(size * 2), new Float64Array(size * 2)];
+    const [offsets, done, bytes] = [this.#offsets, this.#done, this.#runBytes];
+    const size = offsets.length;
+    this.#allocate(size * 2);
     for (let ticket = this.#head; ticket < this.#tail; ticket += 1) {
       const [from, to] = [ticket & (size - 1), ticket & (size * 2 - 1)];
-      offsets[to] = this.#offsets[from] as number;
-      done[to] = this.#done[from] as number;
-      bytes[to] = this.#runBytes[from] as number;
+      this.#offsets[to] = offsets[from] as number;
+      this.#done[to] = done[from] as number;
+      this.#runBytes[to] = bytes[from] as number;
     }
-    this.#offsets = offsets;
-    this.#done = done;
-    this.#runBytes = bytes;
+  }
+
+  #allocate(capacity: number): void {
+    this.#offsets = new Float64Array(capacity);
+    this.#done = new Uint8Array(capacity);
+    this.#runBytes = new Float64Array(capacity);
   }
 }

@@ -1,4 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../sim/fake-clock.ts';
 import { KafkaError, type KeylaneError } from '../errors.ts';
@@ -74,6 +76,27 @@ describe('Outbox', () => {
     expect([underWay(), sent]).toEqual([['b'], ['a to 0', 'c to 1']]);
     await producer.answer('resolve');
     expect([underWay(), sent.at(-1)]).toEqual([[], 'b to 0']);
+  });
+
+  test('of a partition that went away nothing is kept but what the producer has', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { send, source, producer, sent, underWay } = outboxOf();
+    const gone = source(0);
+    const values: WeakRef<object>[] = [];
+    for (let count = 0; count < 10; count += 1) {
+      const value = Buffer.allocUnsafeSlow(1);
+      values.push(new WeakRef(value));
+      await send(gone, 'a', { value });
+    }
+    gone.state = 'closed';
+    await send(source(1), 'b');
+    collect();
+    // This function itself may still have the last one.
+    expect(values.filter((value) => value.deref() !== undefined).length).toBeLessThanOrEqual(2);
+    expect(underWay().at(-1)).toBe('b');
+    await producer.answer('resolve');
+    expect([sent, underWay()]).toEqual([['b to 1'], []]);
   });
 
   test('what is refused is sent again, later and later, and what is behind it waits', async () => {

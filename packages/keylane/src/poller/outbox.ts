@@ -62,6 +62,7 @@ export class Outbox {
       queue.push(letter);
       return;
     }
+    this.#forgetClosed();
     const started = [letter];
     this.#queues.set(letter.source, started);
     this.#next(started, AGAIN_MS);
@@ -73,6 +74,11 @@ export class Outbox {
     for (const timer of this.#timers) timer.stop();
     this.#timers.clear();
     this.#queues.clear();
+  }
+
+  /** Of partitions that went away only the letter that is with the producer is left, which may never be answered. */
+  #forgetClosed(): void {
+    for (const [{ state }, queue] of this.#queues) if (state === 'closed') queue.splice(1);
   }
 
   #next(queue: Letter[], againMs: number): void {

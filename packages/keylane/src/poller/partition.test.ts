@@ -148,6 +148,24 @@ describe('Partition, drain and close', () => {
     expect([uncommittedOf(partition), budget.records]).toEqual([4, 0]);
   });
 
+  test.each([
+    { inFlight: 0, left: [] },
+    { inFlight: 2, left: [3, 4] },
+    { inFlight: 4, left: [3, 4, 5, 6] },
+  ])('a closed one keeps nothing but what is with a thread: $inFlight of 4', ({ inFlight, left }) => {
+    const { partition } = partitionWith();
+    const [first] = register(partition, 3, 4, 5, 6);
+    const { lane } = first as Delivery;
+    lane.state = 'ready';
+    if (inFlight > 0) lane.take(inFlight);
+    partition.close();
+    const offsets: number[] = [];
+    for (let at = lane.head; at !== undefined; at = at.next) offsets.push(at.record.offset);
+    expect([offsets, lane.length, lane.tail?.record.offset]).toEqual([left, left.length, left.at(-1)]);
+    for (let late = inFlight; late > 0; late -= 1) partition.complete(lane.shift());
+    expect([lane.head, lane.tail, lane.length, partition.inFlight]).toEqual([undefined, undefined, 0, 0]);
+  });
+
   test('a closed partition ignores what completes late', () => {
     const { partition, budget } = partitionWith();
     const [first, second] = register(partition, 3, 4);

@@ -315,6 +315,7 @@ export class Partition implements LanePartition, CommitSource {
     this.#shared.budget.remove(this.bufferedRecords, this.bufferedBytes);
     this.bufferedRecords = 0;
     this.bufferedBytes = 0;
+    for (const lane of this.lanes) lane.abandon();
     this.lanes.clear();
   }
 

@@ -9,7 +9,7 @@ const FIRST_BYTES = 9;
 export class RestoredRanges {
   /** Bytes these take at most in the next map's runs. */
   runBytes = 0;
-  readonly #ranges: OffsetRanges;
+  #ranges: OffsetRanges;
   /** The first range that is left. */
   #first = 0;
 
@@ -43,6 +43,10 @@ export class RestoredRanges {
       this.runBytes -= this.#bytesAt(this.#first + 1);
       this.#first += 2;
       this.runBytes -= this.#first < this.#ranges.length ? this.#bytesAt(this.#first) : FIRST_BYTES;
+    }
+    if (this.#first > 0 && this.#first >= this.#ranges.length) {
+      this.#ranges = [];
+      this.#first = 0;
     }
   }
 

@@ -54,6 +54,8 @@ describe('decide, by onError', () => {
     { verdict: retry(7), attempt: 2, decision: again(7) },
     { verdict: retry(7), attempt: 3, decision: { action: 'dead-letter' } },
     { verdict: later(9), attempt: 1, decision: again(9, false) },
+    { verdict: later(Number.POSITIVE_INFINITY), attempt: 1, decision: again(2 ** 31 - 1, false) },
+    { verdict: retry(2 ** 31), attempt: 1, decision: again(2 ** 31 - 1) },
     { verdict: later(0), attempt: 3, decision: again(0, false) },
     { verdict: 'dead-letter', attempt: 1, decision: { action: 'dead-letter' } },
     { verdict: 'park', attempt: 1, decision: { action: 'park' } },

@@ -57,6 +57,9 @@ export interface FailureContext {
   readonly errors: readonly HandlerError[];
 }
 
+/** 24.8 days. A timer for longer would be over at once. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
+
 export type FailurePolicy = Pick<ResolvedOptions, 'retry' | 'onError' | 'onExhausted' | 'park'>;
 
 /** What is to be done. */
@@ -79,7 +82,8 @@ export function decide(
   const { retry: retryPolicy, onError, onExhausted } = policy;
   const ask = <T>(name: string, call: () => T): T => called(name, error, call);
   const again = (delayMs: number, isAttempt: boolean): Decision => {
-    if (typeof delayMs === 'number' && delayMs >= 0) return { action: 'retry', delayMs, isAttempt };
+    if (typeof delayMs === 'number' && delayMs >= 0)
+      return { action: 'retry', delayMs: Math.min(delayMs, DELAY_MS_MAX), isAttempt };
     throw unusable('a delay', delayMs, error);
   };
   const verdict = onError && ask('onError', () => onError(error, context));

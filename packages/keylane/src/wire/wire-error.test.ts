@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fromWireError, toWireError } from './wire-error.ts';
+import { fromWireError, toWireError, withFewCauses } from './wire-error.ts';
 
 class PaymentError extends Error {
   override readonly name = 'PaymentError';
@@ -21,7 +21,38 @@ function messagesOf(error: unknown): string[] {
   return error instanceof Error ? [error.message, ...messagesOf(error.cause)] : [];
 }
 
+describe('an error that stays where it is', () => {
+  test.each([0, 1, 5])('is the same with %i causes', (depth) => {
+    const error = nested(depth);
+    expect(withFewCauses(error)).toBe(error);
+  });
+
+  test.each([6, 1_000])('is told anew with %i', (depth) => {
+    expect(messagesOf(withFewCauses(nested(depth)))).toEqual(messagesOf(nested(5)));
+  });
+
+  test('never grows by being the cause of the next one', () => {
+    let previous = new Error('first');
+    for (let attempt = 0; attempt < 100; attempt += 1)
+      previous = new Error('again', { cause: withFewCauses(previous) });
+    expect(messagesOf(previous).length).toBeLessThan(10);
+  });
+});
+
 describe('an error on its way between threads', () => {
+  test.each([
+    { name: 'an error', thrown: new Error('x'.repeat(10_000)) },
+    { name: 'a cause', thrown: new Error('y', { cause: new Error('x'.repeat(10_000)) }) },
+    { name: 'a string', thrown: 'x'.repeat(10_000) },
+  ])('a text is cut that nobody would read to its end: $name', ({ thrown }) => {
+    const arrived = travel(thrown);
+    const { message, stack } = (arrived.cause as Error | undefined) ?? arrived;
+    expect(message).toBe(`${'x'.repeat(2_048)}... (10000 characters)`);
+    expect(stack).toContain('wire-error.');
+    expect(stack?.length).toBeLessThan(8_300);
+    expect(travel(new Error('x'.repeat(2_048))).message).toBe('x'.repeat(2_048));
+  });
+
   test('keeps its name, message, stack and code', () => {
     const error = Object.assign(new PaymentError('refused'), { code: 'E_LIMIT' });
     const arrived = travel(error);
