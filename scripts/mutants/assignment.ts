@@ -10,6 +10,11 @@ export const ASSIGNMENT: readonly Mutant[] = [
     changes: [['poller/partition.ts', 'this.#shared.budget.remove(this.bufferedRecords, this.bufferedBytes);', '']],
   },
   {
+    name: 'closed-partition-keeps-its-records',
+    breaks: 'what is done with is not kept',
+    changes: [['poller/partition.ts', 'for (const lane of this.lanes) lane.abandon();', '']],
+  },
+  {
     name: 'lost-partition-drained-and-committed',
     breaks: 'a lost partition is never committed',
     changes: [

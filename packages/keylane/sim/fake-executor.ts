@@ -5,6 +5,7 @@
 import { ThreadLostError } from '../src/errors.ts';
 import type { Executor, ExecutorListener, ExecutorThread, ThreadSnapshot } from '../src/executor/executor.ts';
 import { ThreadLoad } from '../src/executor/thread-load.ts';
+import { partitionName } from '../src/poller/client.ts';
 import type { Clock } from '../src/poller/clock.ts';
 import type { Delivery } from '../src/poller/delivery.ts';
 import type { Lane } from '../src/poller/lane.ts';
@@ -51,6 +52,15 @@ export class FakeExecutor implements Executor {
       restarts,
       running: [],
     }));
+  }
+
+  /** What lanes keep that is nobody's any more, if anything: a thread may have them for as long as a handler hangs. */
+  kept(): string | undefined {
+    for (const { partition, length, inFlight } of this.threads.flatMap(({ lanes }) => lanes)) {
+      if (partition.state === 'closed' && length > inFlight)
+        return `a lane of ${partitionName(partition)}, which is closed, keeps ${length - inFlight} records`;
+    }
+    return undefined;
   }
 
   /** What runs may finish within the time. */
@@ -108,6 +118,10 @@ class FakeThread implements ExecutorThread {
 
   get idle(): boolean {
     return this.#running === 0;
+  }
+
+  get lanes(): Lane[] {
+    return Array.from(this.#segments, ({ lane }) => lane);
   }
 
   send(lanes: readonly Lane[]): void {

@@ -50,6 +50,7 @@ export class Instance {
   readonly #failing: Failing | undefined;
   readonly #breakerWatch: BreakerWatch;
   readonly #fairShares: FairShares;
+  readonly #executor: FakeExecutor;
   #consumer: RunningConsumer | undefined = undefined;
   #startFailed = false;
   #closing = false;
@@ -101,6 +102,7 @@ export class Instance {
       onFrame: (frame, load) => this.#onFrame(frame, load),
       onClose: () => this.#onThreadsEnd(),
     });
+    this.#executor = executor;
     this.#fairShares = new FairShares(executor.threads);
     const port = { client: this.client, ...this.#produces(), executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
@@ -196,7 +198,7 @@ export class Instance {
     if (!this.#process.touched || consumer === undefined) return;
     this.#process.touched = false;
     const { weather, clock, invariants } = this.#world;
-    const wrong = checkBooks(consumer, this.#options) ?? this.#failing?.wrongIn(consumer);
+    const wrong = checkBooks(consumer, this.#options) ?? this.#executor.kept() ?? this.#failing?.wrongIn(consumer);
     if (wrong !== undefined) invariants.violation(wrong);
     const silentMs = clock.now() - this.client.askedForRecordsAt;
     if (this.client.connected && weather.freezes === 0 && silentMs > SILENT_MAX_MS)

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { TestAssignment } from '../../sim/stations.ts';
+import type { OffsetError } from '../errors.ts';
+import { Events } from '../events.ts';
 import type { CommittedOffset } from './client.ts';
+import { LogWatch } from './log-watch.ts';
+import type { Partition } from './partition.ts';
 
 /** t[0] is ours, is given back with 7 committed under leader epoch 3, and comes back with this committed. */
 async function comesBack(answer: () => Promise<readonly CommittedOffset[]>): Promise<TestAssignment> {
@@ -27,6 +31,21 @@ describe('LogWatch, a commit that went back', () => {
     const over = await comesBack(async () => committed);
     const warned = { code: 'ERR_COMMIT_BACK', topic: 't', partition: 0, expected: 7, offset: back };
     expect(over.warnings).toMatchObject(back === undefined ? [] : [warned]);
+  });
+
+  test('of partitions that went, the last ten thousand are remembered, each from when it went last', () => {
+    const events = new Events();
+    const warned: (number | undefined)[] = [];
+    events.on('warning', (error) => void warned.push((error as OffsetError).partition));
+    const watch = new LogWatch({ watermarks: () => undefined }, events);
+    const leave = (partition: number) =>
+      watch.onLeft({ topic: 't', partition, committed: 7, committedEpoch: undefined } as Partition);
+    for (let partition = 0; partition <= 10_000; partition += 1) {
+      leave(partition);
+      if (partition === 5_000) leave(1);
+    }
+    for (const partition of [0, 1, 2, 10_000]) watch.onCommitted({ topic: 't', partition }, undefined);
+    expect(warned).toEqual([1, 2, 10_000]);
   });
 
   test('a broker that does not say has not said that', async () => {

@@ -15,6 +15,9 @@ import {
 } from './client.ts';
 import type { Partition } from './partition.ts';
 
+/** So many partitions that went away are remembered, those that went last: topics may come and go for ever. */
+const LEFT_MAX = 10_000;
+
 export class LogWatch {
   readonly #client: Pick<Client, 'watermarks'>;
   readonly #events: Events;
@@ -30,7 +33,12 @@ export class LogWatch {
   onLeft({ topic, partition, committed, committedEpoch }: Partition): void {
     if (committed === undefined) return;
     const offset = { topic, partition, offset: committed, leaderEpoch: committedEpoch, metadata: '' };
-    this.#left.set(partitionName(offset), offset);
+    const name = partitionName(offset);
+    // Anew, so that it is the last one.
+    this.#left.delete(name);
+    this.#left.set(name, offset);
+    const [first] = this.#left.keys();
+    if (this.#left.size > LEFT_MAX && first !== undefined) this.#left.delete(first);
   }
 
   /** A partition comes back, with this committed: not less than when it went, but where a later leader lacks it. */
