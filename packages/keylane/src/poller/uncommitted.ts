@@ -12,7 +12,7 @@ export interface CommitSource {
   /** The broker has it. */
   onTaken(offset: CommittedOffset, version: number): void;
   /** The broker refused it. */
-  onRefused(error: KafkaError, offset: CommittedOffset): void;
+  onRefused(error: KafkaError): void;
 }
 
 export class Uncommitted implements CommittedOffset {
@@ -45,6 +45,6 @@ export class Uncommitted implements CommittedOffset {
   }
 
   refuse(error: KafkaError): void {
-    this.#source.onRefused(error, this);
+    this.#source.onRefused(error);
   }
 }
