@@ -74,8 +74,8 @@ export const ASSIGNMENT: readonly Mutant[] = [
     changes: [
       [
         'poller/assignment.ts',
-        '.filter(({ dirty }) => dirty)',
-        ".filter(({ dirty, state }) => dirty && (this.#age < 20 || state !== 'active'))",
+        'if (partition?.dirty === true) offsets',
+        "if (partition?.dirty === true && (this.#age < 20 || partition.state !== 'active')) offsets",
       ],
     ],
   },
