@@ -58,9 +58,7 @@ export const OFFSETS: readonly Mutant[] = [
   {
     name: 'answer-of-an-older-commit-taken',
     breaks: 'one commit is in flight at a time',
-    changes: [
-      ['poller/committer.ts', 'return found.length === answers.length ? found : undefined;', 'return offsets;'],
-    ],
+    changes: [['poller/committer.ts', 'if (answers.length !== offsets.length) return undefined;', 'return offsets;']],
   },
   {
     name: 'two-commits-in-flight',
