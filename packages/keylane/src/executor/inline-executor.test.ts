@@ -65,6 +65,23 @@ describe('a handler on this thread', () => {
     expect(seen[1]).toBe(thrown);
   });
 
+  test('that throws with it as the cause, again and again, makes no endless chain', async () => {
+    let thrown: Error | undefined;
+    const { run } = await executorOf({
+      handle: (_record, { previousError }) => {
+        thrown = new Error('again', { cause: previousError });
+        throw thrown;
+      },
+    });
+    for (let attempt = 1; attempt <= 50; attempt += 1) {
+      const before = thrown && [new HandlerError({ topic: 't', partition: 0, offset: 0, attempt }, thrown)];
+      expect(await run('x', before)).toEqual(['handle: again']);
+    }
+    let causes = 0;
+    for (let cause = thrown?.cause; cause instanceof Error; cause = cause.cause) causes += 1;
+    expect(causes).toBeLessThan(10);
+  });
+
   test('may be a method of an object: it is called on it', async () => {
     const { run } = await executorOf({
       greeting: 'hello',

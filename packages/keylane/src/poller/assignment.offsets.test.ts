@@ -34,6 +34,16 @@ describe('Assignment, what the group has committed', () => {
     expect(over.find(0).committed).toBe(7);
   });
 
+  test('goes out in the order of the names, whichever topic came first', async () => {
+    const over = new TestAssignment();
+    for (const topic of ['u', 't', 'a']) {
+      over.assignment.onAssigned([{ topic, partition: 0 }]);
+      await over.assignment.settled();
+      over.complete(over.run(0, 4, { topic }));
+    }
+    expect(over.uncommitted).toBe('a[0]@5 t[0]@5 u[0]@5');
+  });
+
   test('a broker that does not say is warned of, and the partitions are taken all the same', async () => {
     const error = new KafkaError('ERR_KAFKA', 'timed out', { kafkaCode: -185 });
     const over = new TestAssignment({ committed: () => Promise.reject(error) });

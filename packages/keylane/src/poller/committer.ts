@@ -182,6 +182,7 @@ function answered(
   if (answers.length !== offsets.length) return undefined;
   // Mostly in the order in which they were sent. To name thousands of partitions would cost more than all else of it.
   if (offsets.every((offset, index) => isSame(offset, answers[index] as CommitAnswer))) return offsets;
+  // Of another commit none of them is, mostly: after one that was given up that is asked at every answer.
   if (!offsets.some((offset) => isSame(offset, answers[0] as CommitAnswer))) return undefined;
   const byName = new Map(offsets.map((offset) => [offsetName(offset), offset]));
   const found = answers.map((answer) => byName.get(offsetName(answer))).filter((offset) => offset !== undefined);

@@ -68,8 +68,7 @@ export class Dispatcher {
 
   /** Lanes that could run now. */
   get readyLanes(): number {
-    const alone = this.#alone.reduce((sum, { waiting }) => sum + waiting.length, 0);
-    return this.#ready.reduce((sum, lanes) => sum + lanes.size, alone);
+    return this.#threads.reduce((sum, { id }) => sum + this.#readyOn(id), 0);
   }
 
   /** Whether handlers take so long that it matters when their threads are fed. */
@@ -100,9 +99,11 @@ export class Dispatcher {
 
   /** Whether a thread has nothing of its own that could run, and wants some. */
   #hasIdle(): boolean {
-    return this.#threads.some(
-      ({ id, load }) => load.hungry && this.#ready[id]?.size === 0 && this.#alone[id]?.waiting.length === 0,
-    );
+    return this.#threads.some(({ id, load }) => load.hungry && this.#readyOn(id) === 0);
+  }
+
+  #readyOn(thread: number): number {
+    return (this.#ready[thread] as SharedLanes).size + (this.#alone[thread]?.waiting.length ?? 0);
   }
 
   #feedAll(): void {

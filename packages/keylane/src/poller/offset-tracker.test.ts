@@ -1,8 +1,6 @@
-import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { collectGarbage } from '../../sim/collect-garbage.ts';
 import { offsetMapLimits } from './offset-map.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 
@@ -17,12 +15,7 @@ describe('OffsetTracker', () => {
     const stuck = process.memoryUsage().arrayBuffers - before;
     for (const tracker of trackers) tracker.complete(0);
     expect(trackers.map(({ committable }) => committable)).toEqual(Array(20).fill(50_000));
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    collect();
-    // Memory of buffers is given back a turn later.
-    await turn();
-    collect();
+    await collectGarbage();
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(stuck / 20);
     for (const tracker of trackers) {
       const tickets = Array.from({ length: 6_000 }, (_, index) => tracker.register(50_000 + 2 * index) as number);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { collectGarbage } from '../../sim/collect-garbage.ts';
 import { runBytes } from './offset-map.ts';
 import { RestoredRanges } from './restored-ranges.ts';
 
@@ -66,6 +67,19 @@ describe('RestoredRanges', () => {
     const restored = new RestoredRanges(ranges);
     restored.dropBelow(drop);
     expect(restored.appendTo([...before], drop)).toEqual(expected);
+  });
+
+  test('what is passed is not kept', async () => {
+    let ranges: number[] | undefined = Array.from({ length: 1_000 }, (_, index) => 2 * index);
+    const [kept, end] = [new WeakRef(ranges), ranges.at(-1) as number];
+    const restored = new RestoredRanges(ranges);
+    ranges = undefined;
+    restored.dropBelow(end - 1);
+    await collectGarbage();
+    expect([kept.deref() === undefined, restored.end]).toEqual([false, end]);
+    restored.dropBelow(end);
+    await collectGarbage();
+    expect([kept.deref(), restored.end, restored.runBytes, restored.has(end)]).toEqual([undefined, 0, 0, false]);
   });
 
   test('of nothing there is nothing', () => {

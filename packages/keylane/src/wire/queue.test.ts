@@ -1,8 +1,6 @@
-import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { collectGarbage } from '../../sim/collect-garbage.ts';
 import { Queue } from './queue.ts';
 
 describe('Queue', () => {
@@ -40,8 +38,6 @@ describe('Queue', () => {
   });
 
   test('refers to nothing that it gave out, even if it is never empty', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
     const queue = new Queue<object>();
     const given: WeakRef<object>[] = [];
     queue.push({});
@@ -49,9 +45,7 @@ describe('Queue', () => {
       queue.push({});
       given.push(new WeakRef(queue.shift() as object));
     }
-    // A WeakRef keeps what it was asked for until the turn is over.
-    await turn();
-    collect();
+    await collectGarbage();
     expect(given.filter((reference) => reference.deref() !== undefined)).toHaveLength(0);
     expect(queue.size).toBe(1);
   });

@@ -1,8 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { collectGarbage } from '../../sim/collect-garbage.ts';
 import { Leases } from '../wire/leases.ts';
 import type { Report } from '../wire/messages.ts';
 import type { KafkaRecord } from '../wire/record.ts';
@@ -74,8 +73,6 @@ afterEach(() => vi.restoreAllMocks());
 
 describe('LaneRunner', () => {
   test('nothing is kept of a segment that is over, even if there is always another one', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
     const { runner, end } = manualRunner(1);
     const segments: WeakRef<Segment>[] = [];
     const add = (lane: number) => {
@@ -88,7 +85,7 @@ describe('LaneRunner', () => {
       add(lane + 1);
       await end(`${lane}@0`);
     }
-    collect();
+    await collectGarbage();
     expect(segments.map((segment) => segment.deref() !== undefined).indexOf(true)).toBe(50);
     await end('50@0');
     await runner.idle();
