@@ -44,6 +44,22 @@ export const FLOW: readonly Mutant[] = [
     changes: [['poller/pauses.ts', 'this.#full.delete(partition);', 'continue;']],
   },
   {
+    name: 'limit-outlives-its-reason',
+    breaks: 'a partition is limited only while another one needs it',
+    changes: [
+      [
+        'poller/lag-limits.ts',
+        'for (const partition of this.#limited.splice(0)) partition.lagLimit = Infinity;',
+        'for (const partition of this.#limited.splice(0)) if (partition.full) partition.lagLimit = Infinity;',
+      ],
+    ],
+  },
+  {
+    name: 'limits-for-one-that-is-paused',
+    breaks: 'a partition is limited only for one that is handed out',
+    changes: [['poller/lag-limits.ts', '.filter(({ handsOut }) => handsOut);', ';']],
+  },
+  {
     name: 'polling-stops-when-full',
     breaks: 'answers to commits are served while the buffer is full',
     changes: [['poller/poller.ts', 'pauses.stall();', 'if (this.#fullSince >= 0) return;']],

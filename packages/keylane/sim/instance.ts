@@ -20,6 +20,7 @@ import { FakeProcess } from './fake-process.ts';
 import { FakeProducer } from './fake-producer.ts';
 import { FakeReader } from './fake-reader.ts';
 import { checkBooks, checkClosed, type Invariants } from './invariants.ts';
+import { LagWatch } from './lag-watch.ts';
 import type { Random } from './random.ts';
 import { type Outage, type Poison, Runs } from './runs.ts';
 import type { Weather } from './weather.ts';
@@ -50,6 +51,7 @@ export class Instance {
   readonly #failing: Failing | undefined;
   readonly #breakerWatch: BreakerWatch;
   readonly #fairShares: FairShares;
+  readonly #lagWatch: LagWatch;
   readonly #executor: FakeExecutor;
   #consumer: RunningConsumer | undefined = undefined;
   #startFailed = false;
@@ -104,6 +106,7 @@ export class Instance {
     });
     this.#executor = executor;
     this.#fairShares = new FairShares(executor.threads);
+    this.#lagWatch = new LagWatch(this.client, executor.threads);
     const port = { client: this.client, ...this.#produces(), executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
     void start(this.#failing?.options ?? options, surroundings).then(
@@ -200,6 +203,8 @@ export class Instance {
     const { weather, clock, invariants } = this.#world;
     const wrong = checkBooks(consumer, this.#options) ?? this.#executor.kept() ?? this.#failing?.wrongIn(consumer);
     if (wrong !== undefined) invariants.violation(wrong);
+    const limited = this.#lagWatch.check(consumer.pipeline.assignment.open(), clock.now());
+    if (limited !== undefined && weather.freezes === 0) invariants.violation(limited);
     const silentMs = clock.now() - this.client.askedForRecordsAt;
     if (this.client.connected && weather.freezes === 0 && silentMs > SILENT_MAX_MS)
       invariants.violation(`the client was not polled for ${silentMs} ms`);

@@ -268,7 +268,7 @@ class Simulation {
 /** Left out now and then: what it is then depends on how many partitions there are. */
 function perPartitionMaxOf(random: Random, bufferedRecordsMax: number) {
   const bufferedRecordsPerPartitionMax = random.int(1, bufferedRecordsMax);
-  return bufferedRecordsPerPartitionMax % 5 === 0 ? {} : { bufferedRecordsPerPartitionMax };
+  return bufferedRecordsPerPartitionMax % 2 === 0 ? {} : { bufferedRecordsPerPartitionMax };
 }
 
 function optionsOf(random: Random, weather: Weather, plan: FailurePlan | undefined) {

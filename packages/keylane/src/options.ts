@@ -63,7 +63,9 @@ export interface ConsumerOptions {
   readonly bufferedBytesMax?: number;
   /**
    * Records held of one partition; past it only that partition is paused. Default half of `bufferedRecordsMax`, and no
-   * limit of its own for the only partition of a consumer: there is none to leave room for.
+   * limit of its own for the only partition of a consumer: there is none to leave room for. Unless it is given, there
+   * is less for partitions that are nearly done while handlers take a millisecond or more and another one, with more
+   * left to do, holds less than its share of the buffer.
    */
   readonly bufferedRecordsPerPartitionMax?: number;
   /**

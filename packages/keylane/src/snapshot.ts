@@ -32,7 +32,10 @@ export interface PartitionSnapshot {
   readonly inFlight: number;
   /** Keys whose first record waits for its next attempt. */
   readonly retrying: number;
-  /** Not fetched: paused by the application, holding too much, or about to be given back. */
+  /**
+   * Not fetched: paused by the application, about to be given back, or holding too much. That may be little while
+   * another partition has more left to do.
+   */
   readonly paused: boolean;
   /** Nothing more is handed out, because too many records were exhausted; `consumer.resume()` ends that. */
   readonly halted: boolean;

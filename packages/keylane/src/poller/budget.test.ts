@@ -55,6 +55,13 @@ describe('Budget.room', () => {
     { name: 'bytes that arrived leave none', held: { limits: { bufferedBytesMax: 1_024 } }, expected: 1, room: 0 },
   ])('$name', ({ held, expected, room }) => expect(budgetOf(held).room(expected)).toBe(room));
 
+  test('its capacity is in records of the mean size', () => {
+    expect(budgetOf({}).capacity).toBe(1_000);
+    expect(budgetOf({ limits: { bufferedBytesMax: 102_400 } }).capacity).toBe(100);
+    const learnt = budgetOf({ records: 2_000, bytes: 100, limits: { bufferedBytesMax: 10_000 } });
+    expect(learnt.capacity).toBeCloseTo(100);
+  });
+
   test('it learns how large records are', () => {
     const budget = budgetOf({ limits: { bufferedBytesMax: 1_000_000 } });
     for (let count = 1_000; count > 0; count -= 1) {

@@ -60,6 +60,11 @@ export class Budget {
     return Math.min(recordsLeft, pollMax, Math.max(1, Math.floor(bytesLeft / this.#recordBytes)));
   }
 
+  /** How many records of the mean size there is room for in all. */
+  get capacity(): number {
+    return Math.min(this.#limits.bufferedRecordsMax, this.#limits.bufferedBytesMax / this.#recordBytes);
+  }
+
   /** True once enough is free to make it worth fetching again what a pause threw away. */
   get relieved(): boolean {
     return this.#counted <= this.#limits.bufferedRecordsMax / 2 && this.bytes <= this.#limits.bufferedBytesMax / 2;

@@ -63,6 +63,8 @@ export class Partition implements LanePartition, CommitSource {
   bufferedRecords = 0;
   bufferedBytes = 0;
   inFlight = 0;
+  /** How many records it may hold for the sake of one that is further behind; see `lag-limits.ts`. */
+  lagLimit: number = Infinity;
   /** What the group has committed, as the broker says; undefined where it has nothing. */
   committed: number | undefined = undefined;
   /** The leader epoch that went with it. */
@@ -117,17 +119,21 @@ export class Partition implements LanePartition, CommitSource {
 
   /** True when no more should be fetched for this partition. */
   get full(): boolean {
-    return this.#counted >= this.#shared.partitionRecordsMax() || this.tracker.loadOfAll > 1;
+    return this.countedRecords >= this.#recordsMax || this.tracker.loadOfAll > 1;
   }
 
   /** True once enough is free to make it worth fetching again what a pause threw away. */
   get relieved(): boolean {
-    return this.#counted <= this.#shared.partitionRecordsMax() / 2 && this.tracker.loadOfAll <= 1 / 2;
+    return this.countedRecords <= this.#recordsMax / 2 && this.tracker.loadOfAll <= 1 / 2;
   }
 
   /** What waits behind failing keys counts only past as much again: it must not stop the healthy ones. */
-  get #counted(): number {
+  get countedRecords(): number {
     return this.bufferedRecords - Math.min(this.waiting.records, this.#shared.partitionRecordsMax());
+  }
+
+  get #recordsMax(): number {
+    return Math.min(this.#shared.partitionRecordsMax(), this.lagLimit);
   }
 
   /**

@@ -18,6 +18,7 @@ import { CloseSteps } from './close-steps.ts';
 import { Committer } from './committer.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type Guard, guardWith } from './guard.ts';
+import { LagLimits } from './lag-limits.ts';
 import { laneKeys } from './lane-key.ts';
 import { Leaving } from './leaving.ts';
 import { missingDestinations, missingTopic } from './missing-topics.ts';
@@ -71,6 +72,7 @@ export class Pipeline {
   readonly #onFatal: (error: KeylaneError) => void;
   readonly #poller: Poller;
   readonly #pauses: Pauses;
+  readonly #lagLimits: LagLimits;
   readonly #committer: Committer;
   readonly #outbox: Outbox;
   readonly #parking: Parking | undefined;
@@ -124,6 +126,7 @@ export class Pipeline {
     const [assignment, dispatcher, budget, pauses] = [this.assignment, this.dispatcher, this.budget, this.#pauses];
     const onError = (error: KafkaError) => this.#onError(error);
     this.#poller = new Poller({ guard, client, clock, budget, pauses, assignment, dispatcher, onError });
+    this.#lagLimits = new LagLimits({ options, client, clock, budget, assignment, dispatcher });
     this.#outbox = new Outbox({ producer: parts.producer, clock, events, guard });
     this.leaving = new Leaving({
       options,
@@ -176,6 +179,7 @@ export class Pipeline {
     const missingToo = await Promise.race([missingDestinations(options, producer), aborted]);
     this.#committer.start();
     this.#poller.start();
+    this.#lagLimits.start();
     return [...missing.map(missingTopic), ...missingToo];
   }
 
@@ -192,6 +196,7 @@ export class Pipeline {
     if (drainTimeoutMs !== undefined) await this.#drain(steps, drainTimeoutMs);
     const handlersRun = this.assignment.open().some(({ inFlight }) => inFlight > 0);
     await steps.run(() => this.breaker?.stop());
+    await steps.run(() => this.#lagLimits.stop());
     await steps.run(() => this.#committer.stop());
     await steps.run(() => this.#outbox.stop());
     await steps.run(() => this.#parking?.stop());
