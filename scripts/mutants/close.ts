@@ -7,12 +7,12 @@ export const CLOSE: readonly Mutant[] = [
   {
     name: 'close-ends-at-the-first-fault',
     breaks: 'each step of a close is made whatever became of the one before',
-    changes: [['poller/close-steps.ts', 'this.#failure ??= { thrown };', 'throw thrown;']],
+    changes: [['poller/close-steps.ts', 'this.#onFailed(failureOf(thrown));', 'throw thrown;']],
   },
   {
     name: 'fault-of-a-step-forgotten',
     breaks: 'a close with a step that threw fails',
-    changes: [['poller/close-steps.ts', 'this.#failure ??= { thrown };', '']],
+    changes: [['poller/close-steps.ts', 'this.#onFailed(failureOf(thrown));', '']],
   },
   {
     name: 'leaving-awaited-for-ever',

@@ -49,15 +49,20 @@ export const FLOW: readonly Mutant[] = [
     changes: [
       [
         'poller/lag-limits.ts',
-        'for (const partition of this.#limited.splice(0)) partition.lagLimit = Infinity;',
-        'for (const partition of this.#limited.splice(0)) if (partition.full) partition.lagLimit = Infinity;',
+        'for (const partition of open) partition.lagLimit = Infinity;',
+        'for (const partition of open) if (partition.full) partition.lagLimit = Infinity;',
       ],
     ],
   },
   {
+    name: 'limits-for-one-that-is-full',
+    breaks: 'a partition is limited only for one that can take in more',
+    changes: [['poller/lag-limits.ts', '!full && !clientPaused && ', '']],
+  },
+  {
     name: 'limits-for-one-that-is-paused',
     breaks: 'a partition is limited only for one that is handed out',
-    changes: [['poller/lag-limits.ts', '.filter(({ handsOut }) => handsOut);', ';']],
+    changes: [['poller/lag-limits.ts', '!handsOut || tracker.position', 'tracker.position']],
   },
   {
     name: 'polling-stops-when-full',

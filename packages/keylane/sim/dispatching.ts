@@ -17,6 +17,8 @@ interface Limits {
   readonly segmentMax?: number;
   /** Whether its handlers take long. */
   readonly slow?: boolean;
+  /** Whether it ran any. */
+  readonly measured?: boolean;
 }
 
 class FakeLoad implements ThreadLoadView {
@@ -24,8 +26,8 @@ class FakeLoad implements ThreadLoadView {
   lanes = 0;
   readonly #limits: Required<Limits>;
 
-  constructor({ slots = 1, ahead = 0, segmentMax = 100, slow = false }: Limits) {
-    this.#limits = { slots, ahead, segmentMax, slow };
+  constructor({ slots = 1, ahead = 0, segmentMax = 100, slow = false, measured = true }: Limits) {
+    this.#limits = { slots, ahead, segmentMax, slow, measured };
   }
 
   get freeSlots(): number {
@@ -42,6 +44,10 @@ class FakeLoad implements ThreadLoadView {
 
   get slow(): boolean {
     return this.#limits.slow;
+  }
+
+  get measured(): boolean {
+    return this.#limits.measured;
   }
 
   segmentRoom(): number {
@@ -62,6 +68,7 @@ export function stubLoad(segmentRoom: number): ThreadLoadView {
     slots,
     freeSlots: slots,
     slow: false,
+    measured: true,
     hungry: segmentRoom > 0,
     segmentRoom: () => segmentRoom,
     add: () => undefined,

@@ -106,7 +106,7 @@ export class Instance {
     });
     this.#executor = executor;
     this.#fairShares = new FairShares(executor.threads);
-    this.#lagWatch = new LagWatch(this.client, executor.threads);
+    this.#lagWatch = new LagWatch(this.client);
     const port = { client: this.client, ...this.#produces(), executor };
     const surroundings = { ...port, clock: process.main, random: random.next };
     void start(this.#failing?.options ?? options, surroundings).then(
@@ -203,7 +203,7 @@ export class Instance {
     const { weather, clock, invariants } = this.#world;
     const wrong = checkBooks(consumer, this.#options) ?? this.#executor.kept() ?? this.#failing?.wrongIn(consumer);
     if (wrong !== undefined) invariants.violation(wrong);
-    const limited = this.#lagWatch.check(consumer.pipeline.assignment.open(), clock.now());
+    const limited = this.#lagWatch.check(consumer.pipeline, clock.now());
     if (limited !== undefined && weather.freezes === 0) invariants.violation(limited);
     const silentMs = clock.now() - this.client.askedForRecordsAt;
     if (this.client.connected && weather.freezes === 0 && silentMs > SILENT_MAX_MS)

@@ -7,7 +7,7 @@
  *
  * Invariant: a consumer that exists has started; `closed` settles exactly once, when everything is freed.
  */
-import { asError, assert, ClosedError, InvariantError, KafkaError, KeylaneError } from './errors.ts';
+import { assert, ClosedError, InvariantError, type KafkaError, type KeylaneError } from './errors.ts';
 import { type ConsumerEvents, type ConsumerState, Events, type Listener } from './events.ts';
 import type { Executor } from './executor/executor.ts';
 import { InlineExecutor } from './executor/inline-executor.ts';
@@ -224,16 +224,8 @@ export class RunningConsumer implements Consumer {
   }
 
   async #close(drainTimeoutMs: number | undefined): Promise<void> {
-    try {
-      // After a fault of our own the state is not to be trusted: nothing more is committed.
-      await this.pipeline.close(this.#cause instanceof InvariantError ? undefined : drainTimeoutMs);
-    } catch (thrown) {
-      const message = `closing failed: ${asError(thrown).message}. Everything else was closed all the same`;
-      this.#cause ??=
-        thrown instanceof KeylaneError
-          ? thrown
-          : new KafkaError('ERR_KAFKA', message, { kafkaCode: -1, cause: thrown });
-    }
+    // After a fault of our own the state is not to be trusted: nothing more is committed.
+    await this.pipeline.close(this.#cause instanceof InvariantError ? undefined : drainTimeoutMs);
     this.#transition(this.#cause === undefined ? 'closed' : 'failed');
     if (this.#cause === undefined) this.#settleClosed.resolve();
     else this.#settleClosed.reject(this.#cause);

@@ -62,10 +62,8 @@ export interface ConsumerOptions {
   /** The same in bytes: keys, values, headers and 200 bytes for each record. Default 64 MiB. */
   readonly bufferedBytesMax?: number;
   /**
-   * Records held of one partition; past it only that partition is paused. Default half of `bufferedRecordsMax`, and no
-   * limit of its own for the only partition of a consumer: there is none to leave room for. Unless it is given, there
-   * is less for partitions that are nearly done while handlers take a millisecond or more and another one, with more
-   * left to do, holds less than its share of the buffer.
+   * Records held of one partition; past it only that partition is paused. Default half of `bufferedRecordsMax`, less
+   * beside one that has more left and comes short while handlers are slow, and no limit for a consumer's only one.
    */
   readonly bufferedRecordsPerPartitionMax?: number;
   /**

@@ -47,6 +47,8 @@ export interface ThreadLoadView {
   readonly slots: number;
   /** Whether they take so long that it matters who is next. */
   readonly slow: boolean;
+  /** Whether that is more than a guess: it ran some. */
+  readonly measured: boolean;
   /** Records the next segment may have; 0 when the thread has enough. */
   segmentRoom(): number;
   /** Notes a segment that is about to be sent. */

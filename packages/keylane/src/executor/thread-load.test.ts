@@ -134,6 +134,14 @@ describe('ThreadLoad', () => {
     expect(load.segmentRoom()).toBe(20);
   });
 
+  test('it is measured once it ran a record', () => {
+    const load = new ThreadLoad(16);
+    load.observe(0, 0, 0);
+    expect(load.measured).toBe(false);
+    load.observe(1, 1, 0);
+    expect(load.measured).toBe(true);
+  });
+
   test('one slow record moves the mean by a tenth, a report of many by half', () => {
     const single = loadOf({ slots: 1, serviceMs: 0.05 });
     single.observe(1, 5.05, 0);

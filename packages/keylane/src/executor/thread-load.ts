@@ -26,6 +26,8 @@ export class ThreadLoad implements ThreadLoadView {
   /** Segments given and not over. */
   lanes = 0;
   records = 0;
+  /** False while all that is known of it is a guess. */
+  measured = false;
   /** Milliseconds one record takes in its slot. */
   #serviceMs = SERVICE_MS_FIRST;
   /** Milliseconds of computing per record; far below its service time where the handler mostly waits. */
@@ -76,6 +78,7 @@ export class ThreadLoad implements ThreadLoadView {
   /** Notes what a report says; see `Report` in wire/messages.ts for the durations. */
   observe(records: number, serviceMs: number, activeMs: number): void {
     if (records === 0) return;
+    this.measured = true;
     // A report of many records says more than one of few, yet a slow handler's single records must count as well.
     const weight = Math.min(0.5, Math.max(0.1, records / 256));
     this.#serviceMs += (serviceMs / records - this.#serviceMs) * weight;

@@ -2,21 +2,21 @@
  * Runs the steps of a close one after the other: each whatever became of the one before, and each with a limit. Runs on
  * the poller's thread.
  *
- * Invariant: no step can keep those behind it from running. The first that throws is what the close fails with; one
- * that takes too long is given up with a warning, and what becomes of it changes nothing any more.
+ * Invariant: no step can keep those behind it from running. What one throws is told at once; one that takes too long is
+ * given up with a warning, and what becomes of it changes nothing any more.
  */
-import { asError, CloseError } from '../errors.ts';
+import { asError, CloseError, KafkaError, KeylaneError } from '../errors.ts';
 import type { Clock, Timer } from './clock.ts';
 
 export class CloseSteps {
-  /** What was thrown first. */
-  #failure: { readonly thrown: unknown } | undefined = undefined;
   readonly #clock: Clock;
   readonly #onLate: (error: CloseError) => void;
+  readonly #onFailed: (error: KeylaneError) => void;
 
-  constructor(clock: Clock, onLate: (error: CloseError) => void) {
+  constructor(clock: Clock, onLate: (error: CloseError) => void, onFailed: (error: KeylaneError) => void) {
     this.#clock = clock;
     this.#onLate = onLate;
+    this.#onFailed = onFailed;
   }
 
   /** Does what takes no time, or has limits of its own. */
@@ -24,7 +24,7 @@ export class CloseSteps {
     try {
       await step();
     } catch (thrown) {
-      this.#failure ??= { thrown };
+      this.#onFailed(failureOf(thrown));
     }
   }
 
@@ -40,9 +40,10 @@ export class CloseSteps {
     await Promise.race([this.run(step), limit]);
     timer?.stop();
   }
+}
 
-  /** Throws what was thrown first. */
-  finish(): void {
-    if (this.#failure !== undefined) throw asError(this.#failure.thrown);
-  }
+function failureOf(thrown: unknown): KeylaneError {
+  if (thrown instanceof KeylaneError) return thrown;
+  const message = `closing failed: ${asError(thrown).message}. Everything else was closed all the same`;
+  return new KafkaError('ERR_KAFKA', message, { kafkaCode: -1, cause: thrown });
 }

@@ -38,6 +38,22 @@ describe('Dispatcher', () => {
   });
 
   test.each([
+    {
+      threads: [
+        { slow: true, measured: false },
+        { slow: true, measured: false },
+      ],
+      slow: true,
+      what: 'none ran any',
+    },
+    { threads: [{ slow: false }, { slow: true, measured: false }], slow: false, what: 'one never ran any' },
+    { threads: [{ slow: false }, { slow: true }], slow: true, what: 'one is slow' },
+    { threads: [{ slow: false }, { slow: false }], slow: false, what: 'none is slow' },
+  ])('handlers are slow where a thread that ran some is, or all is a guess: $what', ({ threads, slow }) => {
+    expect(dispatcherOver(threads).dispatcher.slow).toBe(slow);
+  });
+
+  test.each([
     { slow: false, order: ['s0:1', 's1:1', 's2:1', 's3:1'] },
     { slow: true, order: ['s0:1', 's1:1', 'f0:1', 'f1:1'] },
   ])('half of the slots are shared out among partitions where handlers are slow: $slow', ({ slow, order }) => {

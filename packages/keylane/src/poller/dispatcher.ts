@@ -71,9 +71,15 @@ export class Dispatcher {
     return this.#threads.reduce((sum, { id }) => sum + this.#readyOn(id), 0);
   }
 
-  /** Whether handlers take so long that it matters when their threads are fed. */
+  /** Whether handlers take so long that it matters when their threads are fed; until any ran they are thought to. */
   get slow(): boolean {
-    return this.#threads.some(({ load }) => load.slow);
+    const ran = this.#threads.filter(({ load }) => load.measured);
+    return ran.length === 0 || ran.some(({ load }) => load.slow);
+  }
+
+  /** How many records can run at once. */
+  get slots(): number {
+    return this.#threads.reduce((sum, { load }) => sum + load.slots, 0);
   }
 
   /** The lane has a record to run and nothing in its way: it arrived, came back, or its delay is over. */
@@ -134,7 +140,7 @@ export class Dispatcher {
     const { load } = thread;
     if (!load.hungry || this.#handOut.room === 0 || this.#isReserved(thread)) return;
     const frame: Lane[] = [];
-    const slots = load.slow ? this.#slots() : 0;
+    const slots = load.slow ? this.slots : 0;
     for (let room = this.#roomOf(load); room > 0; room = this.#roomOf(load)) {
       const from = source(thread);
       if (from === undefined) break;
@@ -163,11 +169,6 @@ export class Dispatcher {
   /** How many records the next segment for a thread may have. */
   #roomOf(load: ThreadLoadView): number {
     return Math.min(load.segmentRoom(), this.#handOut.room);
-  }
-
-  /** How many records can run at once. */
-  #slots(): number {
-    return this.#threads.reduce((sum, { load }) => sum + load.slots, 0);
   }
 
   #choice({ slow }: ThreadLoadView, slots: number): Choice {

@@ -186,12 +186,12 @@ export class Pipeline {
   /**
    * Close is a revoke of everything: stop the hand-out, await what runs, commit; then end the handlers, and leave the
    * group. With a `drainTimeoutMs` of undefined nothing is awaited or committed: nothing was handed out yet, or the
-   * state is not to be trusted any more. Each step is made whatever became of the one before; rejects with what the
-   * first that threw threw.
+   * state is not to be trusted any more. Each step is made whatever became of the one before; what one throws goes to
+   * `onFatal`.
    */
   async close(drainTimeoutMs: number | undefined): Promise<void> {
     const { client, producer, reader, executor, clock, events } = this.#parts;
-    const steps = new CloseSteps(clock, (error) => events.emit('warning', error));
+    const steps = new CloseSteps(clock, (error) => events.emit('warning', error), this.#onFatal);
     this.assignment.closing();
     if (drainTimeoutMs !== undefined) await this.#drain(steps, drainTimeoutMs);
     const handlersRun = this.assignment.open().some(({ inFlight }) => inFlight > 0);
@@ -215,7 +215,6 @@ export class Pipeline {
       steps.runWithin(leaveMs, 'the end of the producer', () => producer?.disconnect(PRODUCER_CLOSE_MS)),
       steps.runWithin(leaveMs, 'the end of reading a park topic', () => reader?.close()),
     ]);
-    steps.finish();
   }
 
   /** A rebalance that is under way drains as well, in the same time; past it, its drain ends with the partitions. */

@@ -22,7 +22,7 @@ const TICK_MS = 100;
  * Of one call, while handlers take long. A thousand records keep this thread from feeding others for 4 ms, for 10 where
  * nothing is compiled yet, and these have work for 2 (`thread-load.ts`).
  */
-const SHORT_POLL_RECORDS = 50;
+export const SHORT_POLL_RECORDS = 50;
 /**
  * The buffer may be full this long before everything is paused, so that polling can go on without taking records in.
  */
