@@ -77,6 +77,7 @@ async function main(name: string, { full, runs, records, json, java, threads }: 
   const size: Size = full ? 'full' : 'quick';
   const progress = new Progress(`${name}: ${scenario.title}`);
   await using broker = scenario.broker === false ? undefined : await pickBroker((line) => progress.say(line));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp(broker));
   await using cluster = broker && (await connectCluster(broker.servers));
   const bench = new Bench({
     size,
@@ -96,6 +97,12 @@ async function main(name: string, { full, runs, records, json, java, threads }: 
   const broken = brokenPromises(findings);
   for (const promise of broken) process.stderr.write(`broken: ${promise}\n`);
   if (broken.length > 0) process.exitCode = 3;
+}
+
+/** Leaves neither the broker nor its data behind; peers end with this process. */
+async function giveUp(broker: PickedBroker | undefined): Promise<void> {
+  await broker?.[Symbol.asyncDispose]();
+  process.exit(1);
 }
 
 interface PickedBroker extends MeasuredOn, AsyncDisposable {

@@ -53,10 +53,13 @@ export async function runProgram<Result>(
     else last = line;
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text));
-  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
-  const [code, signal] = await (once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>).finally(() =>
-    clearTimeout(limit),
-  );
+  const kill = () => void child.kill('SIGKILL');
+  const limit = setTimeout(kill, LIMIT_MS);
+  process.once('exit', kill);
+  const [code, signal] = await (once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>).finally(() => {
+    clearTimeout(limit);
+    process.off('exit', kill);
+  });
   if (code !== 0 || !last.startsWith('{')) {
     const how = signal === null ? `exit code ${code}` : `${signal}, after at most ${LIMIT_MS / 1_000} s`;
     throw new Error(`${peer} ended without a result (${how}):\n${errors.join('').slice(-4_000)}`);
