@@ -2,7 +2,7 @@
  * What is promised to partitions whose records are limited for the sake of another one: that has more left, is handed
  * out and has room for more, and handlers are slow. Where that ends, so does the limit.
  */
-import type { Client } from '../src/poller/client.ts';
+import { type Client, knownEnd } from '../src/poller/client.ts';
 import type { Partition } from '../src/poller/partition.ts';
 import type { Pipeline } from '../src/poller/pipeline.ts';
 import { nameOf } from './fake-cluster.ts';
@@ -39,8 +39,7 @@ export class LagWatch {
 
   #leftOf(partition: Partition): number {
     const { tracker, bufferedRecords, statistics } = partition;
-    const known = statistics?.endOffset ?? -1;
-    const end = known >= 0 ? known : (this.#client.watermarks(partition)?.high ?? 0);
+    const end = knownEnd(statistics) ?? this.#client.watermarks(partition)?.high ?? 0;
     return Math.max(0, end - (tracker.position ?? end)) + bufferedRecords;
   }
 }

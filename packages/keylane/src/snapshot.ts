@@ -4,6 +4,7 @@
 import type { ConsumerState } from './events.ts';
 import type { ThreadSnapshot } from './executor/executor.ts';
 import type { BreakerSnapshot } from './poller/breaker.ts';
+import { knownEnd } from './poller/client.ts';
 import type { Partition } from './poller/partition.ts';
 import type { Pipeline } from './poller/pipeline.ts';
 
@@ -84,7 +85,7 @@ export function takeSnapshot(
 function partitionSnapshot(partition: Partition): PartitionSnapshot {
   const { committed = null, statistics } = partition;
   const { committable = null, position = null } = partition.tracker;
-  const endOffset = statistics === undefined || statistics.endOffset < 0 ? null : statistics.endOffset;
+  const endOffset = knownEnd(statistics) ?? null;
   // Statistics are some seconds old, so the end may seem to lie behind what was taken in since.
   const end = endOffset === null || position === null ? endOffset : Math.max(endOffset, position);
   return {

@@ -129,6 +129,11 @@ export function headerOf(header: Readonly<Record<string, Buffer>>): RecordHeader
   return ['__proto__', Object.getPrototypeOf(header)];
 }
 
+/** The end a consumer can reach; undefined where statistics do not tell it, or there were none yet. */
+export function knownEnd(statistics: PartitionStatistics | undefined): number | undefined {
+  return statistics === undefined || statistics.endOffset < 0 ? undefined : statistics.endOffset;
+}
+
 /** `topic[partition]`, as Kafka's own tools write it. */
 export function partitionName({ topic, partition }: TopicPartition): string {
   return `${topic}[${partition}]`;

@@ -287,6 +287,9 @@ describe('the end of a partition', () => {
     expect(look()).toEqual([Infinity, Infinity]);
     ends[0] = 8_000;
     expect(look()).toEqual([Infinity, 200]);
+    const beside = limitsOver([FAR_BEHIND, LESS, LESS]);
+    beside.ends[2] = undefined;
+    expect(beside.look()).toEqual([Infinity, 200, Infinity]);
     Object.defineProperty(partitions[0].tracker, 'position', { value: undefined });
     expect(look()).toEqual([Infinity, Infinity]);
   });

@@ -12,7 +12,7 @@
 import type { ResolvedOptions } from '../options.ts';
 import type { Assignment } from './assignment.ts';
 import type { Budget } from './budget.ts';
-import type { Client } from './client.ts';
+import { type Client, knownEnd } from './client.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Partition } from './partition.ts';
@@ -107,12 +107,12 @@ export class LagLimits {
     for (const partition of open) {
       const { handsOut, statistics, tracker, bufferedRecords } = partition;
       if (!handsOut || tracker.position === undefined) continue;
-      let end = statistics?.endOffset ?? -1;
-      if (end < 0 && askedMax > 0) {
+      let end = knownEnd(statistics);
+      if (end === undefined && askedMax > 0) {
         askedMax -= 1;
-        end = this.#parts.client.watermarks(partition)?.high ?? -1;
+        end = this.#parts.client.watermarks(partition)?.high;
       }
-      if (end >= 0) left.push({ partition, records: Math.max(0, end - tracker.position) + bufferedRecords });
+      if (end !== undefined) left.push({ partition, records: Math.max(0, end - tracker.position) + bufferedRecords });
     }
     return left.sort((one, other) => other.records - one.records);
   }
