@@ -86,6 +86,18 @@ describe('a close, each step of which may fail', () => {
     checkFreed(world, consumer);
   });
 
+  test('a step throws and then the client does, amid the drain: it fails with the first', async () => {
+    const world = new StubWorld();
+    const { consumer } = await runningIn(world);
+    world.faults.send = 'hangs';
+    await world.consume(0, 1, 2);
+    for (const call of ['pause', 'consume'] as const) world.faults[call] = 'throws';
+    const { cause } = await closeOf(world, consumer);
+    expect(world.calls.indexOf('pause')).toBeLessThan(world.calls.lastIndexOf('consume'));
+    expect([cause, consumer.state]).toEqual([faultOf('pause'), 'failed']);
+    checkFreed(world, consumer);
+  });
+
   test('everything throws: it fails with the first, and every step was tried', async () => {
     const world = new StubWorld();
     const { consumer } = await runningIn(world);
