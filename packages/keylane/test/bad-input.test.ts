@@ -124,18 +124,26 @@ describe.skipIf(inject('kafka') === '')('a real broker', () => {
     await broker.cluster.deleteTopic(topic);
   });
 
-  test.skipIf(inject('securedKafka') === '')('that refuses the password: startConsumer rejects', async () => {
-    // A broker that has just started answers its first client late: only then is 3 s enough to hear why.
-    await (await startConsumer({ ...secured('app-secret'), topics: ['t'], handler: () => undefined })).close();
-    const error = await rejection({
-      ...secured('wrong'),
-      topics: ['t'],
-      handler: () => undefined,
-      startTimeoutMs: 3_000,
-    });
-    expect(error).toBeInstanceOf(KafkaError);
-    expect(error.message).toMatch(/authentication/i);
-  });
+  test.skipIf(inject('securedKafka') === '')(
+    'that refuses the password: it is told at once, and startConsumer rejects with it',
+    async () => {
+      const told: string[] = [];
+      const onWarning = ({ message }: Error) => void told.push(message);
+      process.on('warning', onWarning);
+      const start = rejection({
+        ...secured('wrong'),
+        topics: ['t'],
+        handler: () => undefined,
+        startTimeoutMs: 5_000,
+      });
+      const first = await Promise.race([start, until(() => told.some((message) => /authentication/i.test(message)))]);
+      process.off('warning', onWarning);
+      expect(first).toBeUndefined();
+      const error = await start;
+      expect(error).toBeInstanceOf(KafkaError);
+      expect(error.message).toMatch(/authentication/i);
+    },
+  );
 
   test.skipIf(inject('securedKafka') === '')('that refuses the topic and the group: warnings that say so', async () => {
     const topic = await broker.topic(1);

@@ -78,7 +78,7 @@ async function openThread() {
       messages.push(next.message);
     return messages;
   };
-  return { thread, slots, send, report, lose, completed, terminated, received };
+  return { thread, port, slots, send, report, lose, completed, terminated, received };
 }
 
 describe('HandlerThread, lost', () => {
@@ -150,5 +150,23 @@ describe('HandlerThread, lost', () => {
     await expect.poll(() => completed).toEqual([2, 1, 3]);
     expect([thread.load.records, thread.load.lanes]).toEqual([0, 0]);
     expect((await lose()).lanes).toEqual([]);
+  });
+});
+
+describe('HandlerThread, loading', () => {
+  test('is through when its module is loaded', async () => {
+    const { thread, port } = await openThread();
+    let isLoaded = false;
+    void thread.loaded.then(() => (isLoaded = true));
+    await new Promise(setImmediate);
+    expect(isLoaded).toBe(false);
+    port.postMessage({ type: 'loaded' });
+    await thread.loaded;
+  });
+
+  test('is through when its session is over', async () => {
+    const { thread, lose } = await openThread();
+    await lose();
+    await thread.loaded;
   });
 });

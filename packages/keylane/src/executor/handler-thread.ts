@@ -55,6 +55,8 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
   losses = 0;
   /** The session's end, and why, where it was not a clean one. */
   ended: Promise<Error | undefined> = Promise.resolve(undefined);
+  /** The session has loaded its handler module, or is over. */
+  loaded: Promise<void> = Promise.resolve();
   readonly id: number;
   readonly #basis: SessionBasis;
   readonly #host: SessionHost;
@@ -100,14 +102,19 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
       .then((failure) => failure && fromWireError(failure), asError);
     this.#port = port1;
     await new Promise<void>((resolve, reject) => {
+      let onLoaded = (): void => undefined;
+      this.loaded = new Promise((resolveLoaded) => (onLoaded = resolveLoaded));
       port1.on('message', (message: FromThread) => {
-        if (typeof message !== 'number' && message.type === 'ready') {
+        if (typeof message === 'number' || message.type === 'report') this.#heard(message, reports, listener);
+        else if (message.type === 'loaded') onLoaded();
+        else {
           this.restarts += 1;
           this.load.reopen();
           resolve();
-        } else this.#heard(message, reports, listener);
+        }
       });
       void this.ended.then((cause) => {
+        onLoaded();
         this.#hearLast(port1, reports, listener);
         reject(loadError(cause));
       });
@@ -187,11 +194,6 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
     await this.ended;
   }
 
-  /** Ends the thread wherever it is. */
-  abort(): void {
-    this.#aborter.abort();
-  }
-
   #newSlots(): Slots {
     const { concurrency } = this.#basis;
     return new Slots(concurrency, concurrency + AHEAD_RECORDS_MAX + 1);
@@ -201,7 +203,7 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
    * Not by the session's signal: that gives the lanes back at once, while the thread may still run their records.
    */
   async #terminate(): Promise<void> {
-    const timer = setTimeout(() => this.abort(), TERMINATE_MS).unref();
+    const timer = setTimeout(() => this.#aborter.abort(), TERMINATE_MS).unref();
     await this.#host.terminate(this.#slots.threadId);
     clearTimeout(timer);
   }

@@ -12,6 +12,7 @@ import type { ResolvedOptions } from '../options.ts';
 import { Leases } from '../wire/leases.ts';
 import type { Executor, ExecutorListener, ThreadSnapshot } from './executor.ts';
 import { HandlerThread, type Remains, type SessionHost } from './handler-thread.ts';
+import { Loading } from './loading.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** Ending so often with nothing running, and nothing completed in between, a thread will not get better by itself. */
@@ -19,6 +20,8 @@ const LOSSES_MAX = 5;
 /** Between attempts to open a thread again; doubles up to the longest. */
 const REOPEN_DELAY_MS = 100;
 const REOPEN_DELAY_MS_MAX = 2_000;
+/** How long a close waits for threads that load; past it only a module that computes without end is loading. */
+const LOADING_MS = 4_000;
 
 export type ThreadOptions = Pick<
   ResolvedOptions,
@@ -30,6 +33,7 @@ export class ThreadExecutor implements Executor {
   readonly leases: Leases = new Leases();
   readonly #options: ThreadOptions;
   readonly #pool: Piscina;
+  readonly #loading: Loading;
   readonly #watchdog: Watchdog;
   readonly #closing: AbortController = new AbortController();
   #listener: ExecutorListener | undefined = undefined;
@@ -48,6 +52,7 @@ export class ThreadExecutor implements Executor {
     });
     // A thread that dies between two sessions has nothing of ours; Piscina has replaced it.
     this.#pool.on('error', () => undefined);
+    this.#loading = new Loading(this.#pool);
     const leases = this.leases.buffer;
     const basis = { handlerUrl, concurrency: concurrencyPerThread, handlerData, handlerTimeoutMs, leases };
     const host: SessionHost = {
@@ -60,13 +65,8 @@ export class ThreadExecutor implements Executor {
 
   async start(listener: ExecutorListener): Promise<void> {
     this.#listener = listener;
-    try {
-      await Promise.all(this.threads.map((thread) => this.#open(thread)));
-      if (!this.#closing.signal.aborted) this.#watchdog.start();
-    } catch (error) {
-      await this.close(0);
-      throw error;
-    }
+    await Promise.all(this.threads.map((thread) => this.#open(thread)));
+    if (!this.#closing.signal.aborted) this.#watchdog.start();
   }
 
   snapshot(): ThreadSnapshot[] {
@@ -76,11 +76,9 @@ export class ThreadExecutor implements Executor {
   async close(timeoutMs: number): Promise<void> {
     this.#closing.abort();
     this.#watchdog.stop();
-    const ends = Promise.all(this.threads.map((thread) => thread.end()));
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([ends, new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)))]);
-    clearTimeout(timer);
-    for (const thread of this.threads) thread.abort();
+    const ends = this.threads.map((thread) => thread.end());
+    const loads = [this.#loading.over(), ...this.threads.map(({ loaded }) => loaded)];
+    await Promise.all([within(timeoutMs, ends), within(LOADING_MS, loads)]);
     await this.#pool.destroy();
   }
 
@@ -126,6 +124,14 @@ export class ThreadExecutor implements Executor {
       }
     }
   }
+}
+
+/** Resolves when all of them have, and at the latest after `timeoutMs`. */
+async function within(timeoutMs: number, promises: readonly Promise<unknown>[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+  await Promise.race([Promise.all(promises), limit]);
+  clearTimeout(timer);
 }
 
 function lostError(threadId: number, cause: Error | undefined, { wasEnded, running }: Remains): ThreadLostError {

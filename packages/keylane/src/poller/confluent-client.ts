@@ -27,6 +27,7 @@ import {
   type TopicPartitionOffsetAndMetadata,
   toKafkaError,
   WRONG_STATE,
+  whileTelling,
 } from './confluent.ts';
 import { EndWatch } from './end-watch.ts';
 import { ResetWatch } from './reset-watch.ts';
@@ -119,7 +120,7 @@ export class ConfluentClient implements Client {
     });
     // Before the client itself begins to count, so that its statistics seem older than they are, never younger.
     const bornAt = performance.now();
-    await connectClient(consumer, this.#kafka, timeoutMs);
+    await whileTelling(consumer, connectClient(consumer, this.#kafka, timeoutMs));
     // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
     this.#native = consumer.getClient();
   }

@@ -22,6 +22,8 @@ export const AUTO_OFFSET_RESET = -140;
 export const FATAL = -150;
 /** Said of whoever is not connected. */
 export const WRONG_STATE = -172;
+/** How often a consumer that connects is asked whether it has something to tell. */
+const TELL_MS = 100;
 
 /** librdkafka's own names and values. */
 export type KafkaOptions = Readonly<Record<string, unknown>>;
@@ -34,6 +36,11 @@ export interface NativeConsumer {
     timeoutOnlyForFirst: boolean,
     done: (error: LibrdKafkaError | null, records: ClientRecord[], ends: PartitionOffset[]) => void,
   ): void;
+}
+
+interface TellingConsumer {
+  isConnected(): boolean;
+  getClient(): NativeConsumer;
 }
 
 type OnError = (error: LibrdKafkaError) => void;
@@ -81,6 +88,24 @@ export async function connectClient(client: Connectable, kafka: KafkaOptions, ti
     });
   } finally {
     client.off('event.error', onError);
+  }
+}
+
+/**
+ * Has a consumer tell what goes wrong while it connects. It tells when it is asked for records; what it has not told by
+ * the end of a connect that failed, such as why, it may never tell.
+ */
+export async function whileTelling(consumer: TellingConsumer, connecting: Promise<void>): Promise<void> {
+  let asking = Promise.resolve();
+  const ask = () => new Promise<void>((resolve) => consumer.getClient().consume(0, 1, false, () => resolve()));
+  const timer = setInterval(() => {
+    if (consumer.isConnected()) asking = asking.then(ask);
+  }, TELL_MS);
+  try {
+    await connecting;
+  } finally {
+    clearInterval(timer);
+    await asking;
   }
 }
 

@@ -3,7 +3,7 @@
  * module, opens it, runs what frames bring, and reports.
  */
 
-import { threadId as nodeThreadId } from 'node:worker_threads';
+import { threadId as nodeThreadId, receiveMessageOnPort } from 'node:worker_threads';
 import { Leases } from '../wire/leases.ts';
 import type { FromThread, SessionStart, ToThread } from '../wire/messages.ts';
 import { writeReport } from '../wire/report.ts';
@@ -25,11 +25,17 @@ export default async function session(start: SessionStart): Promise<WireError | 
   const slots = new Slots(concurrency, 0, start.slots);
   slots.claim(nodeThreadId);
   const tell = (message: FromThread): void => port.postMessage(message);
+  // All that can come before the handler is open: the end.
+  const isOver = (): boolean => receiveMessageOnPort(port) !== undefined;
+  if (isOver()) return undefined;
   let handler: AnyHandler;
   let handle: HandleFunction<unknown>;
   let state: unknown;
   try {
-    handler = handlerOf(await import(handlerUrl), handlerUrl);
+    const module = await import(handlerUrl);
+    tell({ type: 'loaded' });
+    if (isOver()) return undefined;
+    handler = handlerOf(module, handlerUrl);
     handle = decoding(handler);
     state = await handler.open?.({ threadId, handlerData });
   } catch (thrown) {
