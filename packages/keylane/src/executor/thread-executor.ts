@@ -77,8 +77,10 @@ export class ThreadExecutor implements Executor {
     this.#closing.abort();
     this.#watchdog.stop();
     const ends = this.threads.map((thread) => thread.end());
-    const loads = [this.#loading.over(), ...this.threads.map(({ loaded }) => loaded)];
+    const loads = this.threads.map(({ loaded }) => loaded);
     await Promise.all([within(timeoutMs, ends), within(LOADING_MS, loads)]);
+    // Only now: the pool replaces what ended by itself until here.
+    await within(LOADING_MS, [this.#loading.over()]);
     await this.#pool.destroy();
   }
 
