@@ -11,7 +11,7 @@ import { type ConsumerOptions, startConsumer } from 'keylane';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { baseOptions, handlerFile, uniqueName, until, useBroker } from './support.ts';
 
-/** So long a thread is kept loading that one that is stopped too early does not get through; more than a close waits. */
+/** Threads are kept loading for longer than a close waits for handlers, so one that is stopped too early is seen. */
 const STOPPED_MS = 800;
 
 describe('a thread that is loading', () => {

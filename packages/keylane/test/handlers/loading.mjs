@@ -1,5 +1,6 @@
-// Logs its steps in a directory. Its query: `directory`; `from`, the load, counted from 1, from which on it is loading
-// until there is a file `go`; `fails`, the load that throws once there is another one; `exits`, where each ends its thread.
+// Logs its steps in a directory. Its query, which counts loads from 1: `directory`; `from`, the load from which on it
+// is loading until there is a file `go`; `fails`, the load that throws once there is another one; `exits`, where each
+// ends its thread.
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 
 const query = new URL(import.meta.url).searchParams;
