@@ -125,7 +125,7 @@ describe.skipIf(inject('kafka') === '')('a real broker', () => {
   });
 
   test.skipIf(inject('securedKafka') === '')(
-    'that refuses the password: it is told at once, and startConsumer rejects with it',
+    'that refuses the password: it is told while it is tried again, and startConsumer rejects with it',
     async () => {
       const told: string[] = [];
       const onWarning = ({ message }: Error) => void told.push(message);

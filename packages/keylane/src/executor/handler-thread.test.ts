@@ -78,7 +78,7 @@ async function openThread() {
       messages.push(next.message);
     return messages;
   };
-  return { thread, port, slots, send, report, lose, completed, terminated, received };
+  return { thread, slots, send, report, lose, completed, terminated, received };
 }
 
 describe('HandlerThread, lost', () => {
@@ -153,20 +153,30 @@ describe('HandlerThread, lost', () => {
   });
 });
 
-describe('HandlerThread, loading', () => {
-  test('is through when its module is loaded', async () => {
-    const { thread, port } = await openThread();
-    let isLoaded = false;
-    void thread.loaded.then(() => (isLoaded = true));
-    await new Promise(setImmediate);
-    expect(isLoaded).toBe(false);
-    port.postMessage({ type: 'loaded' });
-    await thread.loaded;
-  });
-
-  test('is through when its session is over', async () => {
-    const { thread, lose } = await openThread();
-    await lose();
-    await thread.loaded;
+describe('HandlerThread, opening', () => {
+  test('is through when its handler is open, or its session over', async () => {
+    const told = { ready: () => {}, over: () => {} };
+    for (const how of ['ready', 'over'] as const) {
+      const thread = new HandlerThread(0, BASIS, {
+        run: ({ port }) =>
+          new Promise((resolve) => {
+            told.ready = () => port.postMessage({ type: 'ready' });
+            told.over = () => resolve(undefined);
+          }),
+        terminate: async () => undefined,
+      });
+      const open = thread.open({} as ExecutorListener).then(
+        () => 'open',
+        () => 'failed',
+      );
+      let isThrough = false;
+      void thread.opening.then(() => (isThrough = true));
+      await new Promise(setImmediate);
+      expect(isThrough).toBe(false);
+      told[how]();
+      await thread.opening;
+      expect(await open).toBe(how === 'ready' ? 'open' : 'failed');
+      told.over();
+    }
   });
 });

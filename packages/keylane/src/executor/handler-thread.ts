@@ -55,8 +55,8 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
   losses = 0;
   /** The session's end, and why, where it was not a clean one. */
   ended: Promise<Error | undefined> = Promise.resolve(undefined);
-  /** The session has loaded its handler module, or is over. */
-  loaded: Promise<void> = Promise.resolve();
+  /** Resolves when the session is open, or over. */
+  opening: Promise<void> = Promise.resolve();
   readonly id: number;
   readonly #basis: SessionBasis;
   readonly #host: SessionHost;
@@ -101,24 +101,21 @@ export class HandlerThread implements ExecutorThread, WatchedThread {
       .run(start, this.#aborter.signal)
       .then((failure) => failure && fromWireError(failure), asError);
     this.#port = port1;
-    await new Promise<void>((resolve, reject) => {
-      let onLoaded = (): void => undefined;
-      this.loaded = new Promise((resolveLoaded) => (onLoaded = resolveLoaded));
+    const opening = new Promise<void>((resolve, reject) => {
       port1.on('message', (message: FromThread) => {
-        if (typeof message === 'number' || message.type === 'report') this.#heard(message, reports, listener);
-        else if (message.type === 'loaded') onLoaded();
-        else {
+        if (typeof message !== 'number' && message.type === 'ready') {
           this.restarts += 1;
           this.load.reopen();
           resolve();
-        }
+        } else this.#heard(message, reports, listener);
       });
       void this.ended.then((cause) => {
-        onLoaded();
         this.#hearLast(port1, reports, listener);
         reject(loadError(cause));
       });
     });
+    this.opening = opening.catch(() => undefined);
+    await opening;
   }
 
   send(lanes: readonly Lane[]): void {

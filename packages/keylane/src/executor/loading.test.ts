@@ -3,13 +3,23 @@ import type { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { Loading } from './loading.ts';
 
+class FakeWorker extends EventEmitter {
+  readonly threadId: number;
+  constructor(threadId: number) {
+    super();
+    this.threadId = threadId;
+  }
+}
+
+const worker = (id: number) => new FakeWorker(id) as EventEmitter as Worker;
+
 class FakePool extends EventEmitter {
-  threads: Worker[] = [new EventEmitter() as Worker, new EventEmitter() as Worker];
+  threads: Worker[] = [worker(1), worker(2)];
 
   /** As Piscina does it: the lost one goes, its successor comes, all in one turn. */
   replace(index: number): Worker {
     this.emit('workerDestroy');
-    const next = new EventEmitter() as Worker;
+    const next = worker(3);
     this.threads = this.threads.with(index, next);
     return next;
   }
@@ -43,6 +53,19 @@ describe('loading', () => {
     expect(await isOver(loading)).toBe(false);
     next.emit('message', {});
     expect(await isOver(loading)).toBe(true);
+  });
+
+  test('is not awaited of a thread that was made later and has loaded; of one that has not it is', async () => {
+    const pool = new FakePool();
+    const loading = new Loading(pool);
+    for (const { threadId } of pool.threads) pool.emit('workerCreate', { id: threadId });
+    expect(await isOver(loading)).toBe(false);
+    for (const thread of pool.threads) thread.emit('message', {});
+    pool.threads.push(worker(3));
+    pool.emit('workerCreate', { id: 3 });
+    expect(await isOver(loading)).toBe(true);
+    pool.threads.push(worker(4));
+    expect(await isOver(loading)).toBe(false);
   });
 
   test('that began while others were awaited is awaited as well', async () => {

@@ -7,7 +7,7 @@ import type { Worker } from 'node:worker_threads';
 /** What it needs of a Piscina pool. */
 export interface LoadingPool {
   readonly threads: readonly Worker[];
-  on(event: 'workerDestroy', listener: () => void): unknown;
+  on(event: 'workerCreate' | 'workerDestroy', listener: (worker: { readonly id: number }) => void): unknown;
 }
 
 export class Loading {
@@ -19,6 +19,11 @@ export class Loading {
     this.#pool = pool;
     // One that is lost is replaced in the same turn.
     pool.on('workerDestroy', () => queueMicrotask(() => this.#look()));
+    // Told of the first threads at once, and there we know them already; of any other when it has loaded.
+    pool.on('workerCreate', ({ id }) => {
+      const worker = pool.threads.find(({ threadId }) => threadId === id);
+      if (worker !== undefined) this.#known.add(worker);
+    });
     this.#look();
   }
 

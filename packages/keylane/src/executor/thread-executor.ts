@@ -20,8 +20,8 @@ const LOSSES_MAX = 5;
 /** Between attempts to open a thread again; doubles up to the longest. */
 const REOPEN_DELAY_MS = 100;
 const REOPEN_DELAY_MS_MAX = 2_000;
-/** How long a close waits for threads that load; past it only a module that computes without end is loading. */
-const LOADING_MS = 4_000;
+/** How long a close waits for threads that load or open: less than the pipeline waits for the close. */
+const LOADING_MS = 4_500;
 
 export type ThreadOptions = Pick<
   ResolvedOptions,
@@ -77,10 +77,11 @@ export class ThreadExecutor implements Executor {
     this.#closing.abort();
     this.#watchdog.stop();
     const ends = this.threads.map((thread) => thread.end());
-    const loads = this.threads.map(({ loaded }) => loaded);
-    await Promise.all([within(timeoutMs, ends), within(LOADING_MS, loads)]);
+    const openings = this.threads.map(({ opening }) => opening);
+    const until = performance.now() + LOADING_MS;
+    await Promise.all([within(timeoutMs, ends), within(LOADING_MS, openings)]);
     // Only now: the pool replaces what ended by itself until here.
-    await within(LOADING_MS, [this.#loading.over()]);
+    await within(Math.max(0, until - performance.now()), [this.#loading.over()]);
     await this.#pool.destroy();
   }
 

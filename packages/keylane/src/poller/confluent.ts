@@ -96,10 +96,13 @@ export async function connectClient(client: Connectable, kafka: KafkaOptions, ti
  * the end of a connect that failed, such as why, it may never tell.
  */
 export async function whileTelling(consumer: TellingConsumer, connecting: Promise<void>): Promise<void> {
-  let asking = Promise.resolve();
-  const ask = () => new Promise<void>((resolve) => consumer.getClient().consume(0, 1, false, () => resolve()));
+  let asking: Promise<void> | undefined;
+  const ask = async () => {
+    await new Promise<void>((resolve) => consumer.getClient().consume(0, 1, false, () => resolve()));
+    asking = undefined;
+  };
   const timer = setInterval(() => {
-    if (consumer.isConnected()) asking = asking.then(ask);
+    if (consumer.isConnected()) asking ??= ask();
   }, TELL_MS);
   try {
     await connecting;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { StubWorld } from '../../sim/stub-world.ts';
+import { KafkaError } from '../errors.ts';
 import type { ConsumerOptions } from '../options.ts';
 
 /** Whether the client was told to pause when 8 records of a topic's only partition came, of which none is handled. */
@@ -30,5 +31,22 @@ describe('what one partition may hold', () => {
     expect(world.calls.includes('pause')).toBe(true);
     world.client.listener?.onRevoked([{ topic: 't', partition: 1 }], true);
     await world.pass(() => pipeline.assignment.size === 1);
+  });
+});
+
+describe('what the client reports', () => {
+  test('is a warning once in ten seconds, each by what it says: most of it has no code', async () => {
+    const world = new StubWorld();
+    const consumer = await world.running();
+    const told: string[] = [];
+    consumer.on('warning', ({ message }) => void told.push(message));
+    const report = (message: string) =>
+      world.client.listener?.onError(new KafkaError('ERR_KAFKA', message, { kafkaCode: -1 }));
+    for (const message of ['down', 'authentication failure', 'down', 'authentication failure']) report(message);
+    expect(told).toEqual(['down', 'authentication failure']);
+    const now = world.clock.now();
+    await world.pass(() => world.clock.now() >= now + 10_000);
+    report('down');
+    expect(told).toEqual(['down', 'authentication failure', 'down']);
   });
 });

@@ -78,8 +78,8 @@ export class Pipeline {
   readonly #parking: Parking | undefined;
   /** The records behind failing keys are more than they should be, and that was said. */
   #isFlooded = false;
-  /** When which error of the client, by its code, became a warning last. */
-  readonly #toldAt: Map<number, number> = new Map();
+  /** When which error of the client, by what it says, became a warning last: most of them come without a code. */
+  readonly #toldAt: Map<string, number> = new Map();
   /** What the application paused: all that ever comes or nothing, and the partitions that are excepted from that. */
   readonly #userPaused: { all: boolean; readonly except: Set<string> } = { all: false, except: new Set() };
 
@@ -290,9 +290,9 @@ export class Pipeline {
       this.#onFatal(error);
       return;
     }
-    const told = this.#toldAt.get(error.kafkaCode);
+    const told = this.#toldAt.get(error.message);
     if (told !== undefined && clock.now() - told < TELL_AGAIN_MS) return;
-    this.#toldAt.set(error.kafkaCode, clock.now());
+    this.#toldAt.set(error.message, clock.now());
     events.emit('warning', error);
   }
 

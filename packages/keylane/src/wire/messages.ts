@@ -49,8 +49,6 @@ export type PreviousError = readonly [row: number, error: WireError];
 export type FromThread =
   /** A report of so many bytes in the ring. */
   | number
-  /** The handler module is loaded. */
-  | { readonly type: 'loaded' }
   /** The handler is open. */
   | { readonly type: 'ready' }
   | Report;

@@ -33,7 +33,6 @@ export default async function session(start: SessionStart): Promise<WireError | 
   let state: unknown;
   try {
     const module = await import(handlerUrl);
-    tell({ type: 'loaded' });
     if (isOver()) return undefined;
     handler = handlerOf(module, handlerUrl);
     handle = decoding(handler);
