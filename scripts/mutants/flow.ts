@@ -62,6 +62,7 @@ export const FLOW: readonly Mutant[] = [
   {
     name: 'limits-for-one-that-is-paused',
     breaks: 'a partition is limited only for one that is handed out',
+    firstSeed: 1_305,
     changes: [['poller/lag-limits.ts', '!handsOut || tracker.position', 'tracker.position']],
   },
   {

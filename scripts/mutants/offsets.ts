@@ -155,7 +155,7 @@ export const OFFSETS: readonly Mutant[] = [
   {
     name: 'offset-map-of-what-was-cut-off',
     breaks: 'records that were made anew run',
-    firstSeed: 2_111,
+    firstSeed: 3_208,
     changes: [['poller/partition.ts', 'this.tracker.forgetRestored();', 'void this.tracker;']],
   },
 ];
