@@ -75,6 +75,8 @@ export class ConfluentClient implements Client {
   #leaving = false;
   readonly #resets: ResetWatch | undefined;
   readonly #ends: EndWatch = new EndWatch();
+  /** What consuming failed with before anybody consumed. */
+  readonly #failures: LibrdKafkaError[] = [];
 
   constructor(kafka: KafkaOptions) {
     this.#kafka = kafka;
@@ -120,7 +122,8 @@ export class ConfluentClient implements Client {
     });
     // Before the client itself begins to count, so that its statistics seem older than they are, never younger.
     const bornAt = performance.now();
-    await whileTelling(consumer, connectClient(consumer, this.#kafka, timeoutMs));
+    const connecting = connectClient(consumer, this.#kafka, timeoutMs);
+    await whileTelling(consumer, connecting, (error) => void this.#failures.push(error));
     // Zero: take what is there and wait for nothing; queue_non_empty_cb says when there is more.
     this.#native = consumer.getClient();
   }
@@ -133,6 +136,11 @@ export class ConfluentClient implements Client {
   }
 
   consume(recordsMax: number, done: OnConsumed): void {
+    const failure = this.#failures.shift();
+    if (failure !== undefined) {
+      setImmediate(done, toKafkaError(failure, 'consuming failed'), [], []);
+      return;
+    }
     const pending = this.#ends.pending();
     (this.#native as NativeConsumer).consume(0, recordsMax, false, (error, records, ends) => {
       if (error) done(toKafkaError(error, 'consuming failed'), [], []);

@@ -93,12 +93,20 @@ export async function connectClient(client: Connectable, kafka: KafkaOptions, ti
 
 /**
  * Has a consumer tell what goes wrong while it connects. It tells when it is asked for records; what it has not told by
- * the end of a connect that failed, such as why, it may never tell.
+ * the end of a connect that failed, such as why, it may never tell. What asking itself fails with, such as a group that
+ * is refused, is told once only: it is for whoever consumes later.
  */
-export async function whileTelling(consumer: TellingConsumer, connecting: Promise<void>): Promise<void> {
+export async function whileTelling(
+  consumer: TellingConsumer,
+  connecting: Promise<void>,
+  onFailed: OnError,
+): Promise<void> {
   let asking: Promise<void> | undefined;
   const ask = async () => {
-    await new Promise<void>((resolve) => consumer.getClient().consume(0, 1, false, () => resolve()));
+    const error = await new Promise<LibrdKafkaError | null>((resolve) =>
+      consumer.getClient().consume(0, 1, false, resolve),
+    );
+    if (error) onFailed(error);
     asking = undefined;
   };
   const timer = setInterval(() => {
