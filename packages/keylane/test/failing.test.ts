@@ -82,7 +82,7 @@ describe.each(brokers)('half of all records fail, over 1,000 keys (%s broker)', 
   test('the healthy keys keep 90 % of what they have alone, with retries for ever and with dead letters', async () => {
     const keys = Array.from({ length: KEYS }, (_, index) => index);
     const [healthy, mixed] = [await produce(keys.filter((key) => key % 2 === 0)), await produce(keys)];
-    // Each beside the same without failures: what else slows the machine slows both.
+    // Each beside the same without failures: what slows this process slows both, so only what takes slots is seen.
     const alone = () => share(healthy, {}, async () => undefined);
 
     const retry = { attemptsMax: 1_000_000, delayMs: 200, waitingRecordsMax: RECORDS };

@@ -2,7 +2,7 @@
  * A thread is never stopped while it loads: now and then Node would end the whole process with it.
  */
 import { readFileSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,7 @@ describe('a thread that is loading', () => {
   const broker = useBroker('embedded');
   const workers: Worker[] = [];
   const loaded = new Set<Worker>();
+  const directories: string[] = [];
 
   function onWorker(worker: Worker): void {
     workers.push(worker);
@@ -28,11 +29,15 @@ describe('a thread that is loading', () => {
     workers.length = 0;
     process.on('worker', onWorker);
   });
-  afterEach(() => void process.off('worker', onWorker));
+  afterEach(async () => {
+    process.off('worker', onWorker);
+    for (const directory of directories.splice(0)) await rm(directory, { recursive: true });
+  });
 
   /** A handler module as its query says, and what it logged. */
   async function loading(query: Readonly<Record<string, string>>) {
     const directory = await mkdtemp(join(tmpdir(), 'keylane-loading-'));
+    directories.push(directory);
     await writeFile(join(directory, 'log'), '');
     const handler = new URL(`?${new URLSearchParams({ directory, ...query })}`, handlerFile('loading'));
     return {

@@ -9,6 +9,7 @@ import PQueue from 'p-queue';
 import { asError, ConfigurationError, type FailureStage, hungError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { toKafkaRecord } from '../poller/client.ts';
+import { systemClock, within } from '../poller/clock.ts';
 import type { Delivery } from '../poller/delivery.ts';
 import type { Lane } from '../poller/lane.ts';
 import { Leases } from '../wire/leases.ts';
@@ -90,10 +91,8 @@ export class InlineExecutor implements Executor, ExecutorThread {
 
   async close(timeoutMs: number): Promise<void> {
     this.#queue.clear();
-    let timer: NodeJS.Timeout | undefined;
     const end = this.#queue.onIdle().then(() => this.#handler.close?.({ state: this.#site.state }));
-    const timeout = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-    await Promise.race([end, timeout]).finally(() => clearTimeout(timer));
+    await within(systemClock, timeoutMs, end);
   }
 
   /** Runs the records of a lane's segment one after the other, up to the first failure. */

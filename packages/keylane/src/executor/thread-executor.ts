@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { asError, hungError, type KeylaneError, ThreadLostError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
+import { systemClock, within } from '../poller/clock.ts';
 import { Leases } from '../wire/leases.ts';
 import type { Executor, ExecutorListener, ThreadSnapshot } from './executor.ts';
 import { HandlerThread, type Remains, type SessionHost } from './handler-thread.ts';
@@ -76,12 +77,12 @@ export class ThreadExecutor implements Executor {
   async close(timeoutMs: number): Promise<void> {
     this.#closing.abort();
     this.#watchdog.stop();
-    const ends = this.threads.map((thread) => thread.end());
-    const openings = this.threads.map(({ opening }) => opening);
-    const until = performance.now() + LOADING_MS;
-    await Promise.all([within(timeoutMs, ends), within(LOADING_MS, openings)]);
+    const until = systemClock.now() + LOADING_MS;
+    const ends = Promise.all(this.threads.map((thread) => thread.end()));
+    const openings = Promise.all(this.threads.map(({ opening }) => opening));
+    await Promise.all([within(systemClock, timeoutMs, ends), within(systemClock, LOADING_MS, openings)]);
     // Only now: the pool replaces what ended by itself until here.
-    await within(Math.max(0, until - performance.now()), [this.#loading.over()]);
+    await within(systemClock, Math.max(0, until - systemClock.now()), this.#loading.over());
     await this.#pool.destroy();
   }
 
@@ -127,14 +128,6 @@ export class ThreadExecutor implements Executor {
       }
     }
   }
-}
-
-/** Resolves when all of them have, and at the latest after `timeoutMs`. */
-async function within(timeoutMs: number, promises: readonly Promise<unknown>[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-  await Promise.race([Promise.all(promises), limit]);
-  clearTimeout(timer);
 }
 
 function lostError(threadId: number, cause: Error | undefined, { wasEnded, running }: Remains): ThreadLostError {

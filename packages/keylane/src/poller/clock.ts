@@ -24,3 +24,12 @@ export const systemClock: Clock = {
     return { stop: () => clearTimeout(timeout) };
   },
 };
+
+/** Awaits the work, for at most `timeoutMs`; rejects where it rejects in that time. */
+export async function within(clock: Clock, timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: Timer | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = clock.after(timeoutMs, resolve);
+  });
+  await Promise.race([work, timeUp]).finally(() => timer?.stop());
+}

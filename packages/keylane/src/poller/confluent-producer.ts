@@ -10,7 +10,7 @@
 import { KafkaError } from '../errors.ts';
 import type { RecordHeader } from '../wire/record.ts';
 import { type PartitionOffset, partitionName } from './client.ts';
-import { type Clock, systemClock, type Timer } from './clock.ts';
+import { type Clock, systemClock, type Timer, within } from './clock.ts';
 import {
   connectClient,
   type KafkaOptions,
@@ -190,7 +190,7 @@ export class ConfluentProducer implements Producer {
       if (this.#flights.size === 0) resolve();
       else this.#onIdle = resolve;
     });
-    await this.#within(timeoutMs, Promise.all([idle, this.#replacing]));
+    await within(this.#clock, timeoutMs, Promise.all([idle, this.#replacing]));
     await this.#drop();
   }
 
@@ -269,15 +269,6 @@ export class ConfluentProducer implements Producer {
         else resolve(metadata);
       });
     });
-  }
-
-  async #within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-    let timer: Timer | undefined;
-    const timeUp = new Promise<void>((resolve) => {
-      timer = this.#clock.after(timeoutMs, resolve);
-    });
-    await Promise.race([work, timeUp]);
-    timer?.stop();
   }
 }
 
